@@ -35,13 +35,13 @@ pub struct Bus {
 enum Link {
     Untried,
     Absent(String),
-    Present(Connection, BusAddress),
+    Present(Connection),
 }
 
 impl Link {
     fn connection(&self) -> Option<&Connection> {
         match self {
-            Self::Present(connection, _) if !connection.is_closed() => Some(connection),
+            Self::Present(connection) if !connection.is_closed() => Some(connection),
             _ => None,
         }
     }
@@ -76,14 +76,6 @@ impl Bus {
         }
     }
 
-    /// The address of the current connection.
-    pub(crate) fn address(&self) -> Option<BusAddress> {
-        match &*self.link.borrow() {
-            Link::Present(connection, address) if !connection.is_closed() => Some(address.clone()),
-            _ => None,
-        }
-    }
-
     /// Waits for a connection.
     pub async fn wait(&self) -> Connection {
         let mut link = self.link.clone();
@@ -106,15 +98,15 @@ async fn maintain(bus: &'static str, place: Result<Location, String>, link: watc
     };
     let mut connected = place.connect().await.map_err(|error| error.to_string());
     loop {
-        let (connection, address) = match connected {
-            Ok(reached) => reached,
+        let connection = match connected {
+            Ok(connection) => connection,
             Err(reason) => {
                 tracing::info!(reason, bus, "cannot connect to the bus; waiting for it");
                 link.send_replace(Link::Absent(reason));
                 place.wait().await
             }
         };
-        link.send_replace(Link::Present(connection.clone(), address));
+        link.send_replace(Link::Present(connection.clone()));
         connection.closed().await;
         connected = Err("the connection has ended".to_owned());
     }
@@ -125,14 +117,14 @@ async fn maintain(bus: &'static str, place: Result<Location, String>, link: watc
 struct Location(Vec<BusAddress>);
 
 impl Location {
-    async fn connect(&self) -> zbus::Result<(Connection, BusAddress)> {
+    async fn connect(&self) -> zbus::Result<Connection> {
         let mut last = None;
         for address in &self.0 {
             let connecting = timeout(PATIENCE, connect(address)).await;
             match connecting
                 .unwrap_or_else(|_| Err(zbus::Error::Failure("the bus does not answer".to_owned())))
             {
-                Ok(connection) => return Ok((connection, address.clone())),
+                Ok(connection) => return Ok(connection),
                 Err(error) => last = Some(error),
             }
         }
@@ -147,7 +139,7 @@ impl Location {
         })
     }
 
-    async fn wait(&self) -> (Connection, BusAddress) {
+    async fn wait(&self) -> Connection {
         loop {
             // Watch before the attempt, so that no bus can appear unnoticed in between.
             let mut watches: Vec<_> = self.sockets().flat_map(FileWatch::for_appearance).collect();
@@ -156,8 +148,8 @@ impl Location {
                     break;
                 }
                 sleep(pause).await;
-                if let Ok(reached) = self.connect().await {
-                    return reached;
+                if let Ok(connection) = self.connect().await {
+                    return connection;
                 }
             }
             let appearing: Vec<_> = watches.iter_mut().map(|watch| Box::pin(watch.changed())).collect();

@@ -22,19 +22,8 @@ use tracing_subscriber::util::SubscriberInitExt;
 use self::stderr::Stderr;
 
 /// Targets that may log their payload at DEBUG or TRACE.
-const PAYLOAD_PRINTERS: [&str; 11] = [
-    "h2",
-    "hyper",
-    "hyper_util",
-    "keyring_core",
-    "oauth2",
-    "oo7",
-    "reqwest",
-    "rustls",
-    "secret_service",
-    "zbus",
-    "zvariant",
-];
+const PAYLOAD_PRINTERS: [&str; 10] =
+    ["h2", "hyper", "hyper_util", "keyring_core", "oauth2", "oo7", "reqwest", "rustls", "zbus", "zvariant"];
 
 /// The format of log lines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -92,7 +81,7 @@ pub fn fatal(error: &anyhow::Error) -> String {
         let text = cause(&format_args!("{error:#}")).replace('\n', " ");
         format!("<{}>{text}", priority(Level::ERROR))
     } else {
-        format!("Error: {}", cause(&format_args!("{error:?}")))
+        format!("Error: {}", cause(&format_args!("{error:#}")))
     }
 }
 

@@ -73,6 +73,9 @@ impl Options {
 /// Checks the configuration and the files that it names. Returns nothing if all is well.
 pub fn check(options: &Options) -> anyhow::Result<()> {
     let file = options.config_file()?;
+    if options.config.is_some() && !file.path().exists() {
+        bail!("{} does not exist; correct the path", file.path().display());
+    }
     let config = file.load()?;
     if options.store.unwrap_or(config.store) == StoreKind::File {
         key_source(&config, &file).check()?;

@@ -6,7 +6,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use imgurd_proto::Error;
+use imgurd_proto::{Error, Secret};
 use tokio::time::Instant;
 
 use super::{Application, unix_time};
@@ -29,31 +29,36 @@ pub struct Rejections(Arc<Mutex<HashMap<String, Budget>>>);
 struct Budget {
     /// Of the sandboxed applications.
     last: Option<Instant>,
-    of: HashMap<Application, VecDeque<Instant>>,
+    /// The tokens that an application reported.
+    of: HashMap<Application, VecDeque<(Instant, Secret)>>,
 }
 
 impl Rejections {
-    /// Lets an application cause a refresh of `account`'s token, and records that.
+    /// Lets an application cause a refresh of `account`'s token by its report about `token`, and records that. Several programs may
+    /// be one gateway client: their reports about the same token count as one.
     ///
     /// # Errors
     /// If another one was too recent; `retry_at` is when it is possible again (Unix time, in seconds).
-    pub fn spend(&self, application: &Application, account: &str) -> Result<(), Error> {
+    pub fn spend(&self, application: &Application, account: &str, token: &Secret) -> Result<(), Error> {
         let now = Instant::now();
         let mut budgets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let budget = budgets.entry(account.to_owned()).or_default();
-        budget.of.retain(|of, at| {
+        budget.of.retain(|of, reports| {
             let (_, span) = limit(of);
-            at.retain(|at| now.duration_since(*at) < span);
-            !at.is_empty()
+            reports.retain(|(at, _)| now.duration_since(*at) < span);
+            !reports.is_empty()
         });
         let (most, span) = limit(application);
         let own = budget.of.entry(application.clone()).or_default();
+        if is_client(application) && own.iter().any(|(_, reported)| reported == token) {
+            return Ok(());
+        }
         let together = budget.last.filter(|_| !is_client(application)).map(|at| at + TOGETHER);
-        let next = own.front().filter(|_| own.len() >= most).map(|at| *at + span);
+        let next = own.front().filter(|_| own.len() >= most).map(|(at, _)| *at + span);
         if let Some(until) = together.max(next).filter(|until| *until > now) {
             return Err(too_often(application, until.duration_since(now)));
         }
-        own.push_back(now);
+        own.push_back((now, token.clone()));
         if !is_client(application) {
             budget.last = Some(now);
         }
@@ -83,6 +88,14 @@ fn too_often(application: &Application, left: Duration) -> Error {
 mod tests {
     use super::*;
 
+    /// A report about a token that nobody else reports.
+    fn spend(rejections: &Rejections, application: &Application, account: &str) -> Result<(), Error> {
+        use std::sync::atomic::{AtomicU32, Ordering};
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let token = format!("token-{}", NEXT.fetch_add(1, Ordering::Relaxed));
+        rejections.spend(application, account, &Secret::from(token))
+    }
+
     fn sandboxed(name: &str) -> Application {
         Application::Sandbox(name.to_owned())
     }
@@ -93,16 +106,16 @@ mod tests {
         let (liar, other) = (sandboxed("liar"), sandboxed("other"));
         let mut granted = 0;
         for _ in 0..18 * 60 {
-            granted += usize::from(rejections.spend(&liar, "me").is_ok());
+            granted += usize::from(spend(&rejections, &liar, "me").is_ok());
             tokio::time::advance(Duration::from_secs(1)).await;
         }
         assert_eq!(granted, 6);
-        assert!(rejections.spend(&liar, "me").is_ok());
-        assert!(rejections.spend(&other, "me").is_err(), "the total for this account is used up");
-        assert!(rejections.spend(&other, "you").is_ok(), "each account has its own limit");
+        assert!(spend(&rejections, &liar, "me").is_ok());
+        assert!(spend(&rejections, &other, "me").is_err(), "the total for this account is used up");
+        assert!(spend(&rejections, &other, "you").is_ok(), "each account has its own limit");
         tokio::time::advance(TOGETHER).await;
-        assert!(rejections.spend(&liar, "me").is_err());
-        assert!(rejections.spend(&other, "me").is_ok(), "one application cannot use up the total");
+        assert!(spend(&rejections, &liar, "me").is_err());
+        assert!(spend(&rejections, &other, "me").is_ok(), "one application cannot use up the total");
     }
 
     #[tokio::test(start_paused = true)]
@@ -110,12 +123,23 @@ mod tests {
         let rejections = Rejections::default();
         let client = |name: &str| Application::GatewayClient(name.to_owned());
         for _ in 0..2 {
-            assert!(rejections.spend(&client("eager"), "me").is_ok());
+            assert!(spend(&rejections, &client("eager"), "me").is_ok());
         }
-        assert!(rejections.spend(&client("eager"), "me").is_err());
-        assert!(rejections.spend(&client("other"), "me").is_ok());
-        assert!(rejections.spend(&sandboxed("app"), "me").is_ok());
+        assert!(spend(&rejections, &client("eager"), "me").is_err());
+        assert!(spend(&rejections, &client("other"), "me").is_ok());
+        assert!(spend(&rejections, &sandboxed("app"), "me").is_ok());
         tokio::time::advance(EACH_CLIENT.1).await;
-        assert!(rejections.spend(&client("eager"), "me").is_ok());
+        assert!(spend(&rejections, &client("eager"), "me").is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn programs_of_one_gateway_client_that_report_the_same_token_count_as_one() {
+        let rejections = Rejections::default();
+        let (client, dead) = (Application::GatewayClient("postman".to_owned()), Secret::from("dead"));
+        for _ in 0..50 {
+            assert!(rejections.spend(&client, "me", &dead).is_ok());
+        }
+        assert!(spend(&rejections, &client, "me").is_ok());
+        assert!(spend(&rejections, &client, "me").is_err());
     }
 }

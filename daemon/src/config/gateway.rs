@@ -1,14 +1,16 @@
 //! The section `[gateway]`: where the gateway listens, and its clients.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use imgurd_proto::Error;
+use oauth2::RedirectUrl;
 use serde::Deserialize;
 use toml_edit::{Array, DocumentMut, Item, Table, value};
 use url::Url;
 
-use super::account::check_name;
+use super::account::{AccountConfig, check_name};
 use super::{Config, ConfigError, ConfigFile};
 
 /// Schemes that browsers execute or show themselves. No answer may be sent to such an address.
@@ -89,6 +91,7 @@ impl Section {
     /// `at` adds the line to an error in the section of this name.
     pub(super) fn check(
         self,
+        accounts: &BTreeMap<String, Arc<AccountConfig>>,
         at: impl Fn(&[&str], ConfigError) -> ConfigError,
     ) -> Result<Gateway, ConfigError> {
         for (name, client) in &self.clients {
@@ -98,8 +101,25 @@ impl Section {
             checked.map_err(|error| at(&["gateway", "clients", name], error))?;
         }
         let listen = self.listen.as_deref().map(address).transpose();
-        Ok(Gateway { listen: listen.map_err(|error| at(&["gateway"], error))?, clients: self.clients })
+        let listen = listen.map_err(|error| at(&["gateway"], error))?;
+        let sharing = accounts
+            .iter()
+            .find(|(_, account)| listen.is_some_and(|listen| is_callback(&account.redirect_uri, listen)));
+        if let Some((name, _)) = sharing {
+            let reason =
+                format!("listen is the address of the callback of {name}; use another port, such as 8918");
+            return Err(at(&["gateway"], ConfigError::new("listen", reason)));
+        }
+        Ok(Gateway { listen, clients: self.clients })
     }
+}
+
+/// Whether imgurd listens there during a sign-in.
+fn is_callback(redirect_uri: &RedirectUrl, listen: SocketAddr) -> bool {
+    let host = redirect_uri.url().host_str().unwrap_or_default();
+    let ip = host.trim_matches(['[', ']']).parse();
+    redirect_uri.url().port_or_known_default() == Some(listen.port())
+        && ip.map_or(host == "localhost", |ip: IpAddr| ip == listen.ip())
 }
 
 const ODD_NAME: &str = "a gateway client's name must have 1 to 64 letters, digits, dots, dashes or underscores; choose another name";
@@ -256,6 +276,25 @@ mod tests {
         for listen in ["127.0.0.1:8918", "[::1]:8918", "localhost:8918"] {
             assert!(parse(&format!("[gateway]\nlisten = \"{listen}\"\n")).is_ok(), "{listen}");
         }
+    }
+
+    #[test]
+    fn the_gateway_has_another_port_than_a_callback() {
+        let with = |listen: &str, callback: &str| {
+            parse(&format!(
+                "[gateway]\nlisten = \"{listen}\"\n[accounts.me]\nclient_id = \"c\"\nredirect_uri = \"{callback}\"\n"
+            ))
+        };
+        for callback in ["http://127.0.0.1:8917/callback", "http://localhost:8917/"] {
+            let error = with("127.0.0.1:8917", callback).unwrap_err();
+            assert!(
+                error.reason.contains("line 2, [gateway]: listen is the address of the callback of me"),
+                "{error}"
+            );
+        }
+        assert!(with("[::1]:8917", "http://[::1]:8917/").is_err());
+        assert!(with("127.0.0.1:8918", "http://127.0.0.1:8917/callback").is_ok());
+        assert!(with("127.0.0.1:443", "https://example.org/callback").is_ok());
     }
 
     #[test]

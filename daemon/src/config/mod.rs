@@ -122,7 +122,7 @@ pub fn parse(text: &str) -> Result<Config, ConfigError> {
         default_account,
         notifications: sections.notifications.check().map_err(|error| at(&["notifications"], error))?,
         access: sections.access.check(&document)?,
-        gateway: sections.gateway.check(at)?,
+        gateway: sections.gateway.check(&accounts, at)?,
         accounts,
     })
 }

@@ -246,7 +246,7 @@ async fn is_sandboxed(ends: Option<Ends>) -> bool {
 }
 
 const DENIED: &str =
-    "the user denied this client access; `imgurctl permit list` and [access.rules] in config.toml show where";
+    "the user denied this client access; `imgurctl permit list` and [access] in config.toml show where";
 const NOT_REGISTERED: &str = "The program asked for its answer at an address that is not registered. Run `imgurctl gateway list` to see \
                               the registered ones, or `imgurctl gateway add NAME --redirect-uri URI` to register this one, character \
                               for character.";

@@ -142,7 +142,7 @@ impl Api {
         let (account, class) = (Some(name.as_str()), caller.class());
         let is_limited = class != Class::Unsandboxed && self.keeper.would_refresh(name, &access_token);
         if is_limited {
-            self.rejections.spend(&caller.application, name)?;
+            self.rejections.spend(&caller.application, name, &access_token)?;
         }
         // A gateway client has only refreshed its token: nobody says that the API rejected it.
         let token = if is_limited && class == Class::Gateway {

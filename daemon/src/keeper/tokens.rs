@@ -27,15 +27,15 @@ impl Keeper {
         self.want(account, Want::New, true, patience).await
     }
 
-    /// Whether a report that `rejected` was rejected would cause a refresh. It does not if another access token exists or a
-    /// refresh is already running.
+    /// Whether a report that `rejected` was rejected would cause a refresh. It does not if another access token exists, if a
+    /// refresh is already running, or if the account has no grant to refresh.
     #[must_use]
     pub fn would_refresh(&self, account: &str, rejected: &Secret) -> bool {
         let Ok((_, snapshots)) = self.find(Some(account)) else { return true };
         let snapshot = snapshots.borrow();
         let want = Want::AnotherThan(snapshot.recognised(rejected.clone()));
         let verdict = snapshot.verdict(&want, true, None, self.clock.now());
-        snapshot.info.state != State::Refreshing && !matches!(verdict, Verdict::Token(_))
+        snapshot.info.state != State::Refreshing && matches!(verdict, Verdict::Wait)
     }
 
     /// Returns another access token than `rejected`. If that is not the current one, it returns the current one.

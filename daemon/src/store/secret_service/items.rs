@@ -1,39 +1,38 @@
-//! The items of the Secret Service, as a store of the keyring crates, over the bus that imgurd itself has reached.
+//! The items of the Secret Service, as a store of `keyring-core`, over imgurd's own connection.
 //!
-//! The ecosystem's own store crate takes the bus from the environment alone, and zbus 5 below it reads one plain address
-//! there: no list, no escapes, no empty variable (D-Bus Specification, "Server Addresses").
+//! The API of `keyring-core` blocks, so a caller has a thread for it. The calls on the bus themselves run on the runtime, which
+//! drives the connection; on the thread, imgurd encrypts and decrypts.
 
 use std::any::Any;
 use std::collections::HashMap;
 use std::error::Error as StdError;
-use std::io;
 use std::sync::Arc;
 
-use imgurd_proto::BusAddress;
 use keyring::api::{Credential, CredentialApi, CredentialStoreApi};
 use keyring::{Entry, Error, Result};
-use secret_service::blocking::{Item, SecretService};
-use secret_service::{EncryptionType, Error as ServiceError};
-use zbus5::address::Address;
-use zbus5::address::transport::{Transport, Unix, UnixSocket};
-use zbus5::blocking::connection::Builder;
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
+use zbus::{OwnedObjectPath, Variant};
 
-const CONTENT_TYPE: &str = "application/octet-stream";
+use super::prompt::{SILENCE, answer};
+use super::provider::Provider;
+use super::proxies::{NO_OBJECT, Secret, ServiceProxy};
+use super::sentences;
+use super::session::{ALGORITHM, KeyExchange, Session};
+use crate::store::StoreError;
 
-/// A connection to the keyring, with a session that encrypts what goes over the bus.
-pub(super) struct Items(Arc<SecretService<'static>>);
+/// The items of one keyring.
+pub(super) struct Items(Arc<Keyring>);
 
 impl Items {
-    pub(super) fn at(bus: BusAddress) -> Result<Self> {
-        let unix = |socket| Builder::address(Address::new(Transport::Unix(Unix::new(socket))));
-        let builder = match bus {
-            BusAddress::Path(path) => unix(UnixSocket::File(path)),
-            BusAddress::Abstract(name) => unix(UnixSocket::Abstract(name)),
-            BusAddress::Other(address) => Builder::address(address.as_str()),
-        };
-        let connection = builder.and_then(Builder::build).map_err(failure)?;
-        let service = SecretService::connect_with_existing(EncryptionType::Dh, connection);
-        Ok(Self(Arc::new(service.map_err(failure)?)))
+    /// Opens a session with the keyring, which encrypts what goes over the bus.
+    pub(super) fn open(service: ServiceProxy<'static>, runtime: Handle) -> Result<Self> {
+        let exchange = KeyExchange::new().map_err(failure)?;
+        let (opening, public) = (service.clone(), exchange.public());
+        let (output, path) =
+            wait(&runtime, async move { Ok(opening.open_session(ALGORITHM, &public).await?) })?;
+        let session = exchange.complete(output, path).ok_or_else(not_valid)?;
+        Ok(Self(Arc::new(Keyring { service, session, runtime })))
     }
 }
 
@@ -61,10 +60,25 @@ impl CredentialStoreApi for Items {
     }
 }
 
+/// A keyring, and the session with it.
+struct Keyring {
+    service: ServiceProxy<'static>,
+    session: Session,
+    runtime: Handle,
+}
+
+impl Drop for Keyring {
+    /// The keyring keeps a session for as long as the connection lasts.
+    fn drop(&mut self) {
+        let (service, path) = (self.service.clone(), self.session.path.clone());
+        self.runtime.spawn(async move { service.session(path).await?.close().await });
+    }
+}
+
 /// Where an item is, or is to be.
 #[derive(Clone)]
 struct Place {
-    keyring: Arc<SecretService<'static>>,
+    keyring: Arc<Keyring>,
     label: String,
     service: String,
     user: String,
@@ -75,14 +89,24 @@ impl Place {
         HashMap::from([("service", self.service.as_str()), ("username", self.user.as_str())])
     }
 
-    /// The one item that is here, in whichever collection. One that is found locked is opened: in KWallet that raises no
-    /// dialog where the wallet is open, and elsewhere the lock was looked at just before.
-    fn item(&self) -> Result<Item<'_>> {
-        let found = self.keyring.search_items(self.attributes()).map_err(access)?;
-        if !found.locked.is_empty() {
-            self.keyring.unlock_all(&found.locked.iter().collect::<Vec<_>>()).map_err(access)?;
+    /// Runs a call for this item.
+    fn wait<T, F>(&self, call: impl FnOnce(Self) -> F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = std::result::Result<T, StoreError>> + Send + 'static,
+    {
+        wait(&self.keyring.runtime, call(self.clone()))
+    }
+
+    /// The one item that is here, in whichever collection.
+    fn item(&self) -> Result<OwnedObjectPath> {
+        let (mut items, locked) =
+            self.wait(
+                |place| async move { Ok(place.keyring.service.search_items(&place.attributes()).await?) },
+            )?;
+        if !locked.is_empty() {
+            return Err(locked_meanwhile().into());
         }
-        let mut items: Vec<_> = found.unlocked.into_iter().chain(found.locked).collect();
         match items.len() {
             0 | 1 => items.pop().ok_or(Error::NoEntry),
             _ => Err(Error::Ambiguous(items.iter().map(|_| self.entry()).collect())),
@@ -93,30 +117,60 @@ impl Place {
         Entry::new_with_credential(Arc::new(self.clone()))
     }
 
-    fn create(&self, secret: &[u8]) -> std::result::Result<(), ServiceError> {
-        let collection = self.keyring.get_default_collection()?;
-        if collection.is_locked()? {
-            collection.unlock()?;
+    fn replace(&self, item: OwnedObjectPath, secret: Secret) -> Result<()> {
+        self.wait(
+            |place| async move { Ok(place.keyring.service.item(item).await?.set_secret(&secret).await?) },
+        )
+    }
+
+    fn create(&self, secret: Secret) -> Result<()> {
+        self.wait(|place| async move { place.create_in_default_collection(&secret).await })
+    }
+
+    async fn create_in_default_collection(&self, secret: &Secret) -> std::result::Result<(), StoreError> {
+        let service = &self.keyring.service;
+        let path = service.read_alias("default").await?;
+        if path.as_str() == NO_OBJECT {
+            return Err(locked_meanwhile());
         }
-        collection.create_item(&self.label, self.attributes(), secret, true, CONTENT_TYPE).map(drop)
+        let collection = service.collection(path).await?;
+        if collection.locked().await? {
+            return Err(locked_meanwhile());
+        }
+        let properties = HashMap::from([
+            ("org.freedesktop.Secret.Item.Label", Variant::from(self.label.as_str())),
+            ("org.freedesktop.Secret.Item.Attributes", Variant::Dict(self.attributes().into())),
+        ]);
+        let (_, prompt) = collection.create_item(&properties, secret, true).await?;
+        match prompt.as_str() {
+            NO_OBJECT => Ok(()),
+            // KeePassXC creates each item by a prompt. If its database is open, it shows no dialog.
+            _ => answer(service, prompt, SILENCE).await,
+        }
     }
 }
 
 impl CredentialApi for Place {
     fn set_secret(&self, secret: &[u8]) -> Result<()> {
+        let encrypt = || self.keyring.session.encrypt(secret).map_err(failure);
         match self.item() {
-            Ok(item) => item.set_secret(secret, CONTENT_TYPE).map_err(access),
-            Err(Error::NoEntry) => self.create(secret).map_err(access),
+            Ok(item) => self.replace(item, encrypt()?),
+            Err(Error::NoEntry) => self.create(encrypt()?),
             Err(error) => Err(error),
         }
     }
 
     fn get_secret(&self) -> Result<Vec<u8>> {
-        self.item()?.get_secret().map_err(access)
+        let item = self.item()?;
+        let secret = self.wait(|place| async move {
+            let Keyring { service, session, .. } = &*place.keyring;
+            Ok(service.item(item).await?.get_secret(&session.path).await?)
+        })?;
+        self.keyring.session.decrypt(&secret).ok_or_else(not_valid)
     }
 
     fn delete_credential(&self) -> Result<()> {
-        self.item()?.delete().map_err(access)
+        Err(Error::NotSupportedByStore("imgurd deletes no item".to_owned()))
     }
 
     fn get_credential(&self) -> Result<Option<Arc<Credential>>> {
@@ -132,21 +186,41 @@ impl CredentialApi for Place {
     }
 }
 
-/// What unlocking would change is told apart from everything else.
-fn access(error: ServiceError) -> Error {
-    match error {
-        ServiceError::Locked | ServiceError::NoResult | ServiceError::Prompt => {
-            Error::NoStorageAccess(Box::new(error))
+/// Runs a call on the runtime and waits for its end, which may take any time. It ends when the runtime does.
+fn wait<T: Send + 'static>(
+    runtime: &Handle,
+    call: impl Future<Output = std::result::Result<T, StoreError>> + Send + 'static,
+) -> Result<T> {
+    let (reply, outcome) = oneshot::channel();
+    runtime.spawn(async move {
+        let _ = reply.send(call.await);
+    });
+    let outcome = outcome.blocking_recv().unwrap_or_else(|_| Err(sentences::does_not_answer()));
+    outcome.map_err(Error::from)
+}
+
+/// It was locked after imgurd has looked.
+fn locked_meanwhile() -> StoreError {
+    sentences::locked(Provider::Other)
+}
+
+/// Distinguishes what unlocking would fix from everything else.
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Locked(_) => Self::NoStorageAccess(Box::new(error)),
+            error => failure(error),
         }
-        error => failure(error),
     }
 }
 
-/// The bus has gone since the keyring was looked at.
-pub(super) fn no_bus() -> Error {
-    failure(io::Error::from(io::ErrorKind::NotConnected))
+fn not_valid() -> Error {
+    failure(sentences::not_valid())
 }
 
 fn failure(error: impl StdError + Send + Sync + 'static) -> Error {
     Error::PlatformFailure(Box::new(error))
 }
+
+#[cfg(test)]
+mod tests;

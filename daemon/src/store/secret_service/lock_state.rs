@@ -3,15 +3,14 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use futures_util::StreamExt;
 use tokio::sync::Mutex;
-use tokio::time::sleep;
-use zbus::OwnedObjectPath;
 use zbus::fdo::{self, DBusProxy};
-use zbus::names::OwnedUniqueName;
+use zbus::names::{OwnedUniqueName, WellKnownName};
+use zbus::{Connection, OwnedObjectPath};
 
+use super::prompt::{SILENCE, answer};
 use super::provider::Provider;
-use super::proxies::{CollectionProxy, NO_OBJECT, PromptProxy, ServiceProxy};
+use super::proxies::{NAME, NO_OBJECT, ServiceProxy};
 use super::{SERVICE, kwallet, sentences};
 use crate::bus::Bus;
 use crate::store::StoreError;
@@ -19,8 +18,8 @@ use crate::store::StoreError;
 /// How long a dialog waits for the user.
 const PATIENCE: Duration = Duration::from_mins(2);
 
-/// How long a prompt that shows no dialog may take.
-const SILENCE: Duration = Duration::from_secs(5);
+/// How many dialogs it takes: KeePassXC opens its database by one, and asks about the item by another.
+const DIALOGS: usize = 2;
 
 #[derive(Debug)]
 pub(super) struct LockState {
@@ -34,15 +33,13 @@ impl LockState {
         Self { bus, unlocking: Mutex::new(()) }
     }
 
-    /// Which keyring it is whose items of `account` can be read and written just now, without a prompt. A keyring
-    /// that is not running, and that the bus can start, is started.
-    pub(super) async fn look(&self, account: &str) -> Result<OwnedUniqueName, StoreError> {
+    /// The keyring whose items of `account` can be read and written just now, without a prompt. A keyring that is not
+    /// running, and that the bus can start, is started.
+    pub(super) async fn look(&self, account: &str) -> Result<ServiceProxy<'static>, StoreError> {
         let service = self.service().await?;
         let ours = HashMap::from([("service", SERVICE), ("username", account)]);
         self.open_silently(&service, &ours).await?;
-        let names = DBusProxy::new(service.inner().connection()).await?;
-        let owner = names.get_name_owner(service.inner().destination().clone()).await;
-        Ok(owner.map_err(zbus::Error::from)?)
+        Ok(service)
     }
 
     /// Whether all items of ours can be read and written now, without a dialog.
@@ -54,18 +51,18 @@ impl LockState {
     /// Fails if something would have to be unlocked with a dialog.
     async fn open_silently(
         &self,
-        service: &ServiceProxy<'_>,
+        service: &ServiceProxy<'static>,
         ours: &HashMap<&str, &str>,
     ) -> Result<(), StoreError> {
         let Some(_) = locked(service, ours).await? else { return Ok(()) };
-        let provider = Provider::on(service.inner().connection()).await;
+        let provider = Provider::of(service).await;
         let default = default_collection(service).await?.ok_or_else(|| sentences::locked(provider))?;
         // A caller that only checks does not wait for an open dialog.
         let _one_dialog = self.unlocking.try_lock().map_err(|_| sentences::locked(provider))?;
         if kwallet::is_open(service, &default).await {
             let (_, prompt) = service.unlock(&[default.as_ref()]).await?;
             if prompt.as_str() != NO_OBJECT {
-                answer(service, &prompt, SILENCE).await.map_err(|_| sentences::locked(provider))?;
+                answer(service, prompt, SILENCE).await.map_err(|_| sentences::locked(provider))?;
             }
         }
         match locked(service, ours).await? {
@@ -75,37 +72,56 @@ impl LockState {
         }
     }
 
-    /// Unlocks what is locked, with the keyring's own dialog.
+    /// Unlocks what is locked, with the keyring's own dialogs.
     pub(super) async fn unlock(&self) -> Result<(), StoreError> {
         let _one_dialog = self.unlocking.lock().await;
         let service = self.service().await?;
         let ours = HashMap::from([("service", SERVICE)]);
-        let locked_objects = locked(&service, &ours).await?;
-        if matches!(locked_objects, Some(Locked::Items(_))) {
-            let provider = Provider::on(service.inner().connection()).await;
-            if provider == Provider::KeePassXc {
-                return Err(sentences::confirms_access(provider));
-            }
+        let mut answer = Ok(());
+        for _ in 0..DIALOGS {
+            // Whatever became of a dialog, somebody else may have unlocked it meanwhile.
+            let Some(closed) = locked(&service, &ours).await? else { return Ok(()) };
+            answer?;
+            answer = open_with_dialog(&service, closed).await;
         }
-        let objects = locked_objects.map_or_else(Vec::new, Locked::objects);
-        let objects: Vec<_> = objects.iter().map(|path| path.as_ref()).collect();
-        let (_, prompt) = service.unlock(&objects).await?;
-        let answer = match prompt.as_str() {
-            NO_OBJECT => Ok(()),
-            _ => answer(&service, &prompt, PATIENCE).await,
-        };
-        // Whatever became of the dialog, somebody else may have unlocked it meanwhile.
         let is_open = locked(&service, &ours).await?.is_none();
         if is_open { Ok(()) } else { answer.and(Err(sentences::dismissed())) }
     }
 
     async fn service(&self) -> Result<ServiceProxy<'static>, StoreError> {
         let connection = self.bus.connection().await.map_err(|reason| sentences::no_bus(&reason))?;
-        Ok(ServiceProxy::new(&connection).await?)
+        Ok(ServiceProxy::builder(&connection).destination(owner(&connection).await?).build().await?)
     }
 }
 
-async fn default_collection(service: &ServiceProxy<'_>) -> Result<Option<OwnedObjectPath>, StoreError> {
+/// The program that owns the keyring's name. All calls go to it: another one may be locked, and has no session of ours.
+async fn owner(connection: &Connection) -> zbus::Result<OwnedUniqueName> {
+    let names = DBusProxy::new(connection).await?;
+    let name = WellKnownName::try_from(NAME)?;
+    match names.get_name_owner(name.clone().into()).await {
+        Err(fdo::Error::NameHasNoOwner(_)) => {}
+        owner => return Ok(owner?),
+    }
+    names.start_service_by_name(name.clone(), 0).await?;
+    Ok(names.get_name_owner(name.into()).await?)
+}
+
+async fn open_with_dialog(service: &ServiceProxy<'static>, closed: Locked) -> Result<(), StoreError> {
+    let is_about_items = matches!(closed, Locked::Items(_));
+    let objects = closed.objects();
+    let objects: Vec<_> = objects.iter().map(|path| path.as_ref()).collect();
+    let (_, prompt) = service.unlock(&objects).await?;
+    if prompt.as_str() == NO_OBJECT {
+        return Ok(());
+    }
+    let answer = answer(service, prompt, PATIENCE).await;
+    if answer == Err(sentences::dismissed()) && is_about_items {
+        return Err(sentences::not_allowed(Provider::of(service).await));
+    }
+    answer
+}
+
+async fn default_collection(service: &ServiceProxy<'static>) -> Result<Option<OwnedObjectPath>, StoreError> {
     Ok(Some(service.read_alias("default").await?).filter(|path| path.as_str() != NO_OBJECT))
 }
 
@@ -128,7 +144,7 @@ impl Locked {
 /// The objects that need unlocking, if any: items of ours, or, if none is shown, the default collection, where imgurd
 /// would create one.
 async fn locked(
-    service: &ServiceProxy<'_>,
+    service: &ServiceProxy<'static>,
     ours: &HashMap<&str, &str>,
 ) -> Result<Option<Locked>, StoreError> {
     let default = default_collection(service).await?;
@@ -163,12 +179,12 @@ async fn locked(
 }
 
 /// There is no collection to use.
-async fn nothing_there(service: &ServiceProxy<'_>) -> StoreError {
-    sentences::never_initialised(Provider::on(service.inner().connection()).await)
+async fn nothing_there(service: &ServiceProxy<'static>) -> StoreError {
+    sentences::never_initialised(Provider::of(service).await)
 }
 
-async fn is_locked(service: &ServiceProxy<'_>, collection: &OwnedObjectPath) -> zbus::Result<bool> {
-    CollectionProxy::new(service.inner().connection(), collection).await?.locked().await
+async fn is_locked(service: &ServiceProxy<'static>, collection: &OwnedObjectPath) -> zbus::Result<bool> {
+    service.collection(collection.clone()).await?.locked().await
 }
 
 fn is_no_collection(error: &zbus::Error) -> bool {
@@ -178,30 +194,3 @@ fn is_no_collection(error: &zbus::Error) -> bool {
         fdo::Error::UnknownInterface(_) | fdo::Error::UnknownObject(_) | fdo::Error::UnknownProperty(_)
     )
 }
-
-/// Shows the prompt and waits for its answer, until it has been open for too long.
-async fn answer(
-    service: &ServiceProxy<'_>,
-    prompt: &OwnedObjectPath,
-    patience: Duration,
-) -> Result<(), StoreError> {
-    let prompt = PromptProxy::new(service.inner().connection(), prompt).await?;
-    let mut completed = prompt.receive_completed().await?;
-    let mut owners = service.inner().receive_owner_changed().await?;
-    prompt.prompt("").await?;
-    tokio::select! {
-        answer = completed.next() => match answer {
-            Some(answer) if answer.args()?.dismissed => Err(sentences::dismissed()),
-            Some(_) => Ok(()),
-            None => Err(sentences::no_bus(&"it has ended")),
-        },
-        _ = owners.next() => Err(sentences::restarted()),
-        () = sleep(patience) => {
-            let _ = prompt.dismiss().await;
-            Err(sentences::unanswered())
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests;

@@ -2,11 +2,9 @@
 
 use std::fs;
 
-use zbus::Connection;
 use zbus::fdo::DBusProxy;
-use zbus::names::BusName;
 
-use super::proxies::NAME;
+use super::proxies::ServiceProxy;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Provider {
@@ -25,9 +23,8 @@ const PROCESSES: [(&str, Provider); 4] = [
 ];
 
 impl Provider {
-    /// The one that owns the name on this bus now.
-    pub(super) async fn on(connection: &Connection) -> Self {
-        let process = process(connection).await.unwrap_or_default();
+    pub(super) async fn of(service: &ServiceProxy<'static>) -> Self {
+        let process = process(service).await.unwrap_or_default();
         let known = PROCESSES.iter().find(|(begin, _)| process.starts_with(begin));
         known.map_or(Self::Other, |(_, provider)| *provider)
     }
@@ -43,8 +40,8 @@ impl Provider {
     }
 }
 
-async fn process(connection: &Connection) -> Option<String> {
-    let bus = DBusProxy::new(connection).await.ok()?;
-    let id = bus.get_connection_unix_process_id(BusName::try_from(NAME).ok()?).await.ok()?;
+async fn process(service: &ServiceProxy<'static>) -> Option<String> {
+    let bus = DBusProxy::new(service.inner().connection()).await.ok()?;
+    let id = bus.get_connection_unix_process_id(service.inner().destination().clone()).await.ok()?;
     fs::read_to_string(format!("/proc/{id}/comm")).ok()
 }

@@ -1,15 +1,29 @@
-//! The parts of the Secret Service that imgurd uses over its own connection. The keyring crates read and write the items.
+//! The parts of the Secret Service that imgurd uses.
 //! The names are those of <https://specifications.freedesktop.org/secret-service/latest/>.
+//!
+//! A call with a flag has no time limit in zbus, and the calls for items have one for that reason: such a call lasts until the
+//! keyring answers or exits, so that imgurd knows whether it may still take effect (`keyring_calls`).
 
 use std::collections::HashMap;
 
-use zbus::{ObjectPath, OwnedObjectPath, OwnedVariant};
+use serde::{Deserialize, Serialize};
+use zbus::{ObjectPath, OwnedObjectPath, OwnedVariant, Type, Variant};
 
 /// The name that whichever keyring there is owns on the bus.
 pub(super) const NAME: &str = "org.freedesktop.secrets";
 
 /// The object path that means "no object".
 pub(super) const NO_OBJECT: &str = "/";
+
+/// A secret on its way over the bus, encrypted for a session.
+#[derive(Debug, Deserialize, Serialize, Type)]
+pub(super) struct Secret {
+    pub(super) session: OwnedObjectPath,
+    /// The initialization vector.
+    pub(super) parameters: Vec<u8>,
+    pub(super) value: Vec<u8>,
+    pub(super) content_type: String,
+}
 
 #[zbus::proxy(
     interface = "org.freedesktop.Secret.Service",
@@ -19,6 +33,14 @@ pub(super) const NO_OBJECT: &str = "/";
 pub(super) trait Service {
     #[zbus(property(emits_changed_signal = "false"))]
     fn collections(&self) -> zbus::Result<Vec<OwnedObjectPath>>;
+
+    /// Agrees on a key. Returns the keyring's part of it, and the session.
+    #[zbus(no_autostart)]
+    fn open_session(
+        &self,
+        algorithm: &str,
+        input: &Variant<'_>,
+    ) -> zbus::Result<(OwnedVariant, OwnedObjectPath)>;
 
     /// The collection with this alias, or [`NO_OBJECT`].
     fn read_alias(&self, name: &str) -> zbus::Result<OwnedObjectPath>;
@@ -34,6 +56,29 @@ pub(super) trait Service {
     fn unlock(&self, objects: &[ObjectPath<'_>]) -> zbus::Result<(Vec<OwnedObjectPath>, OwnedObjectPath)>;
 }
 
+/// Other objects of the same keyring.
+impl ServiceProxy<'static> {
+    pub(super) async fn collection(&self, path: OwnedObjectPath) -> zbus::Result<CollectionProxy<'static>> {
+        let builder = CollectionProxy::builder(self.inner().connection());
+        builder.destination(self.inner().destination().clone()).path(path).build().await
+    }
+
+    pub(super) async fn item(&self, path: OwnedObjectPath) -> zbus::Result<ItemProxy<'static>> {
+        let builder = ItemProxy::builder(self.inner().connection());
+        builder.destination(self.inner().destination().clone()).path(path).build().await
+    }
+
+    pub(super) async fn session(&self, path: OwnedObjectPath) -> zbus::Result<SessionProxy<'static>> {
+        let builder = SessionProxy::builder(self.inner().connection());
+        builder.destination(self.inner().destination().clone()).path(path).build().await
+    }
+
+    pub(super) async fn prompt(&self, path: OwnedObjectPath) -> zbus::Result<PromptProxy<'static>> {
+        let builder = PromptProxy::builder(self.inner().connection());
+        builder.destination(self.inner().destination().clone()).path(path).build().await
+    }
+}
+
 #[zbus::proxy(interface = "org.freedesktop.Secret.Collection", default_service = "org.freedesktop.secrets")]
 pub(super) trait Collection {
     #[zbus(property(emits_changed_signal = "false"))]
@@ -41,6 +86,29 @@ pub(super) trait Collection {
 
     #[zbus(property(emits_changed_signal = "false"))]
     fn label(&self) -> zbus::Result<String>;
+
+    /// Returns the item and [`NO_OBJECT`], or [`NO_OBJECT`] and the prompt that creates it.
+    #[zbus(no_autostart)]
+    fn create_item(
+        &self,
+        properties: &HashMap<&str, Variant<'_>>,
+        secret: &Secret,
+        replace: bool,
+    ) -> zbus::Result<(OwnedObjectPath, OwnedObjectPath)>;
+}
+
+#[zbus::proxy(interface = "org.freedesktop.Secret.Item", default_service = "org.freedesktop.secrets")]
+pub(super) trait Item {
+    #[zbus(no_autostart)]
+    fn get_secret(&self, session: &ObjectPath<'_>) -> zbus::Result<Secret>;
+
+    #[zbus(no_autostart)]
+    fn set_secret(&self, secret: &Secret) -> zbus::Result<()>;
+}
+
+#[zbus::proxy(interface = "org.freedesktop.Secret.Session", default_service = "org.freedesktop.secrets")]
+pub(super) trait Session {
+    fn close(&self) -> zbus::Result<()>;
 }
 
 #[zbus::proxy(interface = "org.freedesktop.Secret.Prompt", default_service = "org.freedesktop.secrets")]

@@ -13,6 +13,9 @@ use crate::store::StoreError;
 const FILE_INSTEAD: &str = "keep grants in an encrypted file: write store = \"file\" into config.toml, run \
                             `imgurctl init --store file`, and restart imgurd";
 
+/// The error of a method whose object is locked.
+const IS_LOCKED: &str = "org.freedesktop.Secret.Error.IsLocked";
+
 fn unavailable(reason: impl Into<String>) -> StoreError {
     StoreError::Unavailable(reason.into())
 }
@@ -27,16 +30,26 @@ pub(super) fn locked(provider: Provider) -> StoreError {
     still_locked(&format!("{name} is locked; run `imgurctl unlock`, or unlock it yourself"))
 }
 
-/// The collection is unlocked, but not the item. KeePassXC asks about each connection separately, and imgurd has two,
-/// so its dialog does not help.
+/// The collection is unlocked, but not the item. KeePassXC asks about each connection: the answer holds until imgurd or
+/// KeePassXC exits.
 pub(super) fn confirms_access(provider: Provider) -> StoreError {
     match provider {
-        Provider::KeePassXc => unavailable(
-            "KeePassXC asks you before each access to imgurd's item, and imgurd does not wait for a dialog; turn off \
-             \"Confirm when passwords are retrieved by clients\" in its settings, under Secret Service Integration, \
-             then run `imgurctl unlock`",
+        Provider::KeePassXc => still_locked(
+            "KeePassXC asks you before it gives imgurd its item; run `imgurctl unlock` and allow it, or turn off \
+             \"Confirm when passwords are retrieved by clients\" in its settings, under Secret Service Integration",
         ),
         other => locked(other),
+    }
+}
+
+/// The dialog about the item was dismissed, or an earlier answer still counts.
+pub(super) fn not_allowed(provider: Provider) -> StoreError {
+    match provider {
+        Provider::KeePassXc => still_locked(
+            "KeePassXC does not give imgurd its item, because you did not allow it; run `imgurctl unlock` again, or \
+             restart KeePassXC first if it shows no dialog",
+        ),
+        _ => dismissed(),
     }
 }
 
@@ -106,7 +119,6 @@ pub(super) fn not_whole() -> StoreError {
     )
 }
 
-/// Our own connection's trouble.
 impl From<zbus::Error> for StoreError {
     fn from(error: zbus::Error) -> Self {
         match error {
@@ -114,6 +126,7 @@ impl From<zbus::Error> for StoreError {
             zbus::Error::InputOutput(error) => no_bus(&error),
             zbus::Error::FDO(error) => from_standard(*error),
             zbus::Error::MethodError(name, _, _) if is_about_starting(&name) => absent(&name),
+            zbus::Error::MethodError(name, _, _) if name == IS_LOCKED => locked(Provider::Other),
             other => odd(&other),
         }
     }
@@ -139,16 +152,22 @@ fn odd(error: &dyn std::fmt::Display) -> StoreError {
     unavailable(format!("The keyring failed ({error}); read its log, or restart it", error = cause(&error)))
 }
 
-/// An error of the keyring crate. Its text may contain a secret and is not shown.
+/// An answer that is not as the specification has it, or is not encrypted for imgurd.
+pub(super) fn not_valid() -> StoreError {
+    odd(&"its answer is not valid")
+}
+
+/// An error of `keyring-core`. The text of one that is not our own may contain a secret and is not shown.
 pub(super) fn from_keyring(account: &str, error: &KeyringError) -> StoreError {
     match error {
-        KeyringError::NoStorageAccess(_) => locked(Provider::Other),
-        KeyringError::PlatformFailure(error) => odd(error),
+        KeyringError::NoStorageAccess(error) | KeyringError::PlatformFailure(error) => {
+            error.downcast_ref().cloned().unwrap_or_else(not_valid)
+        }
         KeyringError::Ambiguous(items) => unavailable(format!(
             "The keyring holds {} items for `{account}` (service imgurd), and imgurd cannot tell which is right; \
              delete the others in your password manager",
             items.len()
         )),
-        _ => odd(&"its answer is not valid"),
+        _ => not_valid(),
     }
 }

@@ -168,3 +168,23 @@ fn a_gateway_whose_port_is_in_use_opens_once_the_port_is_free() {
     let log = gateway.scene.daemon().log();
     assert_eq!(log.matches("the gateway cannot listen").count(), 1, "{log}");
 }
+
+#[test]
+fn a_client_of_an_account_without_a_grant_is_told_to_sign_in_however_often_it_refreshes() {
+    let gateway = Gateway::signed_in();
+    let (_, handle) = gateway.tokens();
+    json(&gateway.refresh(&handle), 200);
+    gateway.scene.ctl(&["logout"]).success();
+    for _ in 0..4 {
+        assert_eq!(json(&gateway.refresh(&handle), 400)["error"], "invalid_grant");
+    }
+}
+
+#[test]
+fn the_gateway_and_a_callback_cannot_have_the_same_port() {
+    let gateway = Gateway::signed_in();
+    let callback = gateway.url("/callback");
+    let refused = gateway.scene.ctl(&["account", "set", "--redirect-uri", &callback]);
+    assert!(refused.complaint().contains("listen is the address of the callback"), "{refused:?}");
+    assert_eq!(gateway.question("postman").status, 200);
+}

@@ -137,11 +137,17 @@ fn export_move_removes_the_account_and_can_be_imported_back() {
 fn export_move_keeps_the_account_if_the_output_fails() {
     let scene = scene();
     let file = passphrase_file(&scene.bed, PASSPHRASE);
-    let mut command = scene.bed.command("sh");
-    command.arg("-c").arg("exec \"$0\" export --move --passphrase-file \"$1\" >/dev/full");
-    command.arg(binary("imgurctl")).arg(file);
-    let failed = scene.bed.start(command).finish().exits(1);
-    assert!(failed.complaint().contains("cannot write"), "{}", failed.stderr);
+    for (redirection, code, complaint) in [
+        (">/dev/full", 1, "cannot write"),
+        (">/dev/null", 2, "the export would be lost"),
+        (">&-", 2, "the export would be lost"),
+    ] {
+        let mut command = scene.bed.command("sh");
+        let line = format!("exec \"$0\" export --move --passphrase-file \"$1\" {redirection}");
+        command.arg("-c").arg(line).arg(binary("imgurctl")).arg(&file);
+        let failed = scene.bed.start(command).finish().exits(code);
+        assert!(failed.complaint().contains(complaint), "{redirection}: {}", failed.stderr);
+    }
     assert_eq!(scene.account().state, State::Fresh);
 }
 

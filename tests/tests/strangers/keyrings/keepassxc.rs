@@ -162,7 +162,7 @@ fn names_the_setting_of_keepassxc_without_a_shown_database() {
 }
 
 #[test]
-fn does_not_read_from_a_keepassxc_that_asks_at_each_access() {
+fn a_keepassxc_that_asks_before_each_access_asks_only_at_unlock() {
     let mut desktop = Desktop::new(Box::new(KeePassXc::default()), Box::new(GnomeKeyring::default()));
     desktop.bed().sign_in(&desktop.scene.fake, ACCOUNT);
     desktop.scene.wait_until(is_fresh);
@@ -185,7 +185,21 @@ fn does_not_read_from_a_keepassxc_that_asks_at_each_access() {
     assert_eq!(desktop.dialogs(), Vec::<String>::new(), "imgurd shows no dialog by itself");
     desktop.scene.bed.screenshot("keepassxc-asks");
 
-    let output = desktop.scene.ctl(&["unlock"]).exits(7);
-    assert!(output.complaint().contains("Secret Service Integration"), "{}", output.stderr);
-    assert_eq!(desktop.dialogs(), Vec::<String>::new(), "unlock shows no dialog, since it would not help");
+    let unlocking = desktop.bed().ctl_spawn(&["unlock"]);
+    desktop.wait_for_dialog("asks");
+    desktop.bed().press("Escape");
+    let output = unlocking.finish().exits(7);
+    assert!(output.complaint().contains("you did not allow it"), "{}", output.stderr);
+    desktop.scene.wait_until(asks);
+
+    let unlocking = desktop.bed().ctl_spawn(&["unlock"]);
+    desktop.wait_for_dialog("allowed");
+    desktop.bed().press("Return");
+    unlocking.finish().success();
+    desktop.scene.wait_until(is_fresh);
+    for _ in 0..2 {
+        desktop.scene.refresh();
+        desktop.scene.wait_until(is_fresh);
+    }
+    assert_eq!((desktop.items(), desktop.dialogs()), (1, Vec::new()));
 }

@@ -1,12 +1,13 @@
-//! Calls the keyring crates from a separate thread, because their calls block without a time limit.
+//! Calls the keyring from separate threads, because the API of `keyring-core` blocks, and bounds the time of a call.
 //!
-//! A call that exceeds its time limit is abandoned with its thread, and the next call gets a new thread. The abandoned call may
-//! still take effect when the keyring recovers. So imgurd does not request an item before the abandoned call for that item has
-//! ended: otherwise an older record could overwrite a newer one, and each call could cause another dialog. Such a call ends at the
-//! latest when its keyring exits, because then the bus answers it.
+//! A call that exceeds its time limit is abandoned with its thread and its session. The abandoned call may still take effect when
+//! the keyring recovers. So imgurd does not request an item before the abandoned call for that item has ended: otherwise an older
+//! record could overwrite a newer one, and each call could cause another dialog. Such a call ends at the latest when its keyring
+//! exits, because then the bus answers it.
 
 use std::collections::HashMap;
-use std::sync::{Arc, mpsc};
+use std::mem;
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use keyring::{CredentialStore, Entry, Error as KeyringError};
 use tokio::sync::oneshot::error::TryRecvError;
 use tokio::sync::{oneshot, watch};
 use tokio::time::timeout;
-use zbus::names::OwnedUniqueName;
+use zbus::names::BusName;
 
 use super::{SERVICE, sentences};
 use crate::memory;
@@ -28,10 +29,15 @@ const ANSWER: Duration = Duration::from_secs(5);
 /// How many abandoned calls are waited for. A keyring that owes more is not asked again.
 const MOST_OWED: usize = 4;
 
-/// How the keyring crates are joined to a keyring: again for each keyring, and after a failure.
-pub(super) type Connect = Arc<dyn Fn() -> keyring::Result<Arc<CredentialStore>> + Send + Sync>;
+/// Opens a session with a keyring, for its first call and after a failure.
+pub(super) type Connect = Box<dyn Fn() -> keyring::Result<Arc<CredentialStore>> + Send>;
 
-type Job = Box<dyn FnOnce(&mut KeyringSession) + Send>;
+/// The keyring to call.
+pub(super) struct Keyring {
+    /// Its unique name on the bus.
+    pub(super) owner: BusName<'static>,
+    pub(super) connect: Connect,
+}
 
 #[derive(Clone, Debug)]
 pub(super) enum Call {
@@ -42,11 +48,10 @@ pub(super) enum Call {
 /// The item after the call; `None` if the keyring shows none.
 pub(super) type Item = Option<Zeroizing<Vec<u8>>>;
 
-/// The thread, and its unfinished calls.
-pub(super) struct KeyringThread {
-    connect: Connect,
-    /// The way to the thread; it ends when this is gone.
-    thread: Option<mpsc::Sender<Job>>,
+/// The session with the keyring, and the calls that are unfinished.
+pub(super) struct KeyringCalls {
+    /// A call has it while it lasts.
+    session: KeyringSession,
     owed: Vec<Owed>,
     changes: watch::Sender<Changes>,
 }
@@ -63,15 +68,15 @@ impl Owed {
     }
 }
 
-impl KeyringThread {
-    pub(super) fn new(connect: Connect, changes: watch::Sender<Changes>) -> Self {
-        Self { connect, thread: None, owed: Vec::new(), changes }
+impl KeyringCalls {
+    pub(super) fn new(changes: watch::Sender<Changes>) -> Self {
+        Self { session: KeyringSession::default(), owed: Vec::new(), changes }
     }
 
-    /// Carries out the job on the item of `account` in the keyring `owner`. Await it to its end.
+    /// Carries out the call on the item of `account`. Await it to its end.
     pub(super) async fn call(
         &mut self,
-        owner: OwnedUniqueName,
+        keyring: Keyring,
         account: &str,
         call: Call,
     ) -> Result<Item, StoreError> {
@@ -80,22 +85,26 @@ impl KeyringThread {
         if clashes || self.owed.len() >= MOST_OWED {
             return Err(sentences::does_not_answer());
         }
-        let (reply, mut outcome) = oneshot::channel();
+        let mut session = mem::take(&mut self.session);
         let name = account.to_owned();
-        let job: Job = Box::new(move |session| {
-            let _ = reply.send(session.call(&owner, &name, &call));
-        });
-        let thread = self.thread.take().map_or_else(|| start(self.connect.clone()), Ok)?;
-        thread.send(job).map_err(|_| sentences::does_not_answer())?;
-        if let Ok(outcome) = timeout(ANSWER, &mut outcome).await {
-            self.thread = Some(thread);
-            return outcome.unwrap_or_else(|_| Err(sentences::does_not_answer()));
+        let mut outcome = in_thread(move || {
+            let item = session.call(&keyring, &name, &call);
+            (session, item)
+        })?;
+        match timeout(ANSWER, &mut outcome).await {
+            Ok(Ok((session, item))) => {
+                self.session = session;
+                item
+            }
+            Ok(Err(_)) => Err(sentences::does_not_answer()),
+            Err(_) => {
+                self.abandon(account.to_owned(), outcome);
+                Err(sentences::does_not_answer())
+            }
         }
-        self.abandon(account.to_owned(), outcome);
-        Err(sentences::does_not_answer())
     }
 
-    fn abandon(&mut self, account: String, outcome: oneshot::Receiver<Result<Item, StoreError>>) {
+    fn abandon(&mut self, account: String, outcome: oneshot::Receiver<Outcome>) {
         tracing::warn!("the keyring does not answer");
         let (end, ended) = oneshot::channel();
         self.owed.push(Owed { account, ended });
@@ -108,14 +117,17 @@ impl KeyringThread {
     }
 }
 
-fn start(connect: Connect) -> Result<mpsc::Sender<Job>, StoreError> {
-    let (sender, jobs) = mpsc::channel::<Job>();
+/// What a call leaves: the session, and the item.
+type Outcome = (KeyringSession, Result<Item, StoreError>);
+
+/// Makes a call in a thread, which ends with it.
+fn in_thread(
+    call: impl FnOnce() -> Outcome + Send + 'static,
+) -> Result<oneshot::Receiver<Outcome>, StoreError> {
+    let (reply, outcome) = oneshot::channel();
     let work = move || {
-        let mut session = KeyringSession { connect, opened: None };
-        while let Ok(job) = jobs.recv() {
-            job(&mut session);
-            memory::wipe_stack();
-        }
+        let _ = reply.send(call());
+        memory::wipe_stack();
     };
     thread::Builder::new().name("keyring".into()).spawn(work).map_err(|error| {
         StoreError::Unavailable(format!(
@@ -123,22 +135,20 @@ fn start(connect: Connect) -> Result<mpsc::Sender<Job>, StoreError> {
             error = cause(&error)
         ))
     })?;
-    Ok(sender)
+    Ok(outcome)
 }
 
-/// The state of the thread: the keyring crates' own connection and session, which are useless for another keyring.
-struct KeyringSession {
-    connect: Connect,
-    opened: Option<(OwnedUniqueName, Arc<CredentialStore>)>,
-}
+/// The session with a keyring, which is useless for another one.
+#[derive(Default)]
+struct KeyringSession(Option<(BusName<'static>, Arc<CredentialStore>)>);
 
 impl KeyringSession {
-    fn call(&mut self, owner: &OwnedUniqueName, account: &str, call: &Call) -> Result<Item, StoreError> {
-        self.opened.take_if(|(opened, _)| opened != owner);
-        let is_reused = self.opened.is_some();
-        match self.attempt(owner, account, call) {
+    fn call(&mut self, keyring: &Keyring, account: &str, call: &Call) -> Result<Item, StoreError> {
+        self.0.take_if(|(owner, _)| *owner != keyring.owner);
+        let is_reused = self.0.is_some();
+        match self.attempt(keyring, account, call) {
             Err(Failure::Session(KeyringError::PlatformFailure(_))) if is_reused => {
-                self.attempt(owner, account, call)
+                self.attempt(keyring, account, call)
             }
             outcome => outcome,
         }
@@ -148,10 +158,10 @@ impl KeyringSession {
         })
     }
 
-    fn attempt(&mut self, owner: &OwnedUniqueName, account: &str, call: &Call) -> Result<Item, Failure> {
-        let (_, store) = match self.opened.take() {
+    fn attempt(&mut self, keyring: &Keyring, account: &str, call: &Call) -> Result<Item, Failure> {
+        let (owner, store) = match self.0.take() {
             Some(opened) => opened,
-            None => (owner.clone(), (self.connect)()?),
+            None => (keyring.owner.clone(), (keyring.connect)()?),
         };
         let label = format!("imgurd: {account}");
         let entry = store.build(SERVICE, account, Some(&HashMap::from([("label", label.as_str())])))?;
@@ -159,13 +169,13 @@ impl KeyringSession {
             Call::Read => read(&entry)?,
             Call::Write(new, if_missing) => write(&entry, account, new, *if_missing)?,
         };
-        self.opened = Some((owner.clone(), store));
+        self.0 = Some((owner, store));
         Ok(item)
     }
 }
 
 enum Failure {
-    /// The keyring crates'; their session may be no good any more.
+    /// Of the keyring; the session may be no good any more.
     Session(KeyringError),
     /// The content of the item, or that there is none.
     Item(StoreError),

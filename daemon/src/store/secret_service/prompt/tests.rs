@@ -10,6 +10,8 @@ use super::*;
 
 const PROMPT: &str = "/org/freedesktop/secrets/prompt/p1";
 
+const PATIENCE: Duration = Duration::from_mins(2);
+
 /// A dialog, and what was done to it.
 struct Dialog {
     done: mpsc::UnboundedSender<&'static str>,
@@ -55,9 +57,9 @@ async fn dialog(
 async fn an_answered_dialog_unlocks_and_a_dismissed_one_does_not() {
     let path = OwnedObjectPath::try_from(PROMPT).unwrap();
     let (_keyring, service, _log) = dialog(Some(false)).await;
-    assert_eq!(answer(&service, &path, PATIENCE).await, Ok(()));
+    assert_eq!(answer(&service, path.clone(), PATIENCE).await, Ok(()));
     let (_keyring, service, _log) = dialog(Some(true)).await;
-    assert_eq!(answer(&service, &path, PATIENCE).await, Err(sentences::dismissed()));
+    assert_eq!(answer(&service, path.clone(), PATIENCE).await, Err(sentences::dismissed()));
 }
 
 #[tokio::test(start_paused = true)]
@@ -65,7 +67,7 @@ async fn a_dialog_that_nobody_answers_is_taken_away_after_two_minutes() {
     let path = OwnedObjectPath::try_from(PROMPT).unwrap();
     let (_keyring, service, mut log) = dialog(None).await;
     let before = Instant::now();
-    assert_eq!(answer(&service, &path, PATIENCE).await, Err(sentences::unanswered()));
+    assert_eq!(answer(&service, path.clone(), PATIENCE).await, Err(sentences::unanswered()));
     assert_eq!(before.elapsed().as_secs(), 120);
     assert_eq!((log.recv().await, log.recv().await), (Some("shown"), Some("dismissed")));
 }
