@@ -12,7 +12,7 @@ fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     let blocks = blocks::all_blocks().into_iter().filter(|block| block.language == "rust");
     let functions: Vec<_> = blocks.map(|block| function(&block)).collect();
-    let file = Path::new(&env::var_os("OUT_DIR").expect("cargo sets it")).join("readme.rs");
+    let file = Path::new(&env::var_os("OUT_DIR").expect("cargo sets OUT_DIR")).join("readme.rs");
     let table = format!(
         "/// The blocks, by their places.\nconst BLOCKS: &[(&str, Run)] = &[\n{}];\n",
         functions.concat()

@@ -105,7 +105,7 @@ mod tests {
         assert!(is_sealed(&text) && is_sealed(&format!("\n  {text}")) && !is_sealed("a grant"));
         assert_eq!(open(&text, &"correct horse".into()).expect("opened").expose(), "a grant");
         assert_eq!(open(&text, &"correct horsf".into()).err(), Some(Unopened::WrongPassphrase));
-        assert_ne!(text, sealed(), "two exports of the same text differ");
+        assert_ne!(text, sealed(), "two exports of the same text are equal");
     }
 
     #[test]
@@ -126,13 +126,13 @@ mod tests {
             changed[at] ^= 1;
             let opened = open(&armor(&changed), &"correct horse".into());
             assert_eq!(opened.err(), Some(Unopened::WrongPassphrase), "byte {at}");
-            assert!(open(&armor(&bytes[..at]), &"correct horse".into()).is_err(), "up to {at}");
+            assert!(open(&armor(&bytes[..at]), &"correct horse".into()).is_err(), "cut after {at} bytes");
         }
         for cut in [0, BEGIN.len(), text.len() / 2, text.trim_end().len() - 1] {
             assert_eq!(
                 open(&text[..cut], &"correct horse".into()).err(),
                 Some(Unopened::Damaged),
-                "up to {cut}"
+                "cut after {cut} bytes"
             );
         }
     }

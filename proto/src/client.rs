@@ -263,7 +263,10 @@ mod tests {
         let call = GetToken { wait_ms: Some(1), ..GetToken::default() };
         let silent = client.call(&call).unwrap_err();
         assert!(matches!(silent, ClientError::Silent { after } if after > MARGIN), "{silent:?}");
-        assert!(daemon.write_all(b"{}\0").is_err(), "nobody is there to take it for another answer");
+        assert!(
+            daemon.write_all(b"{}\0").is_err(),
+            "the client closes the connection, so that no late answer is taken for another"
+        );
         assert!(matches!(client.call(&Logout::default()), Err(ClientError::Connection(_))));
     }
 

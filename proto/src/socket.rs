@@ -131,7 +131,10 @@ mod tests {
         ] {
             assert_eq!(is_nobody_in(user, || Ok(map.to_owned())), expected, "{user} {map:?}");
         }
-        assert!(is_nobody_in(65534, || Err(io::ErrorKind::NotFound.into())), "in doubt it is unknown");
+        assert!(
+            is_nobody_in(65534, || Err(io::ErrorKind::NotFound.into())),
+            "without a readable map, the user counts as unknown"
+        );
     }
 
     #[test]
@@ -146,7 +149,7 @@ mod tests {
             socket_path_in(|name| Some(if name == "IMGURD_SOCKET" { socket } else { runtime }.into()))
         };
         assert_eq!(path("", "/run/me"), Path::new("/run/me/imgurd/socket"));
-        assert_eq!(path("here", "/run/me"), Path::new("here"), "what is named on purpose is not");
+        assert_eq!(path("here", "/run/me"), Path::new("here"), "a relative IMGURD_SOCKET is used");
         for runtime in ["", "run", "../run"] {
             assert!(path("", runtime).starts_with("/run/user"), "{runtime}");
         }

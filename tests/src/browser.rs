@@ -58,7 +58,7 @@ fn decide(url: &str, form: &[(&str, &str)]) -> Page {
     let page = browser.open(url);
     assert!(
         page.status == 200 && page.text.contains("<form method=\"post\">"),
-        "there is no form to press a button in: {} {}",
+        "the page has no form: {} {}",
         page.status,
         page.text
     );
@@ -98,7 +98,7 @@ impl Browser {
     }
 
     fn get(&self, at: &Url) -> http::Answer {
-        http::get_with(&sent(at), &[("Cookie", &self.cookies_for(at))]).expect("the page answers")
+        http::get_with(&sent(at), &[("Cookie", &self.cookies_for(at))]).expect("the server answers")
     }
 
     fn follow(&mut self, mut at: Url, mut answer: http::Answer) -> Page {
@@ -144,7 +144,7 @@ fn attribute(tag: &str, name: &str) -> Option<String> {
 }
 
 fn address(url: &str) -> Url {
-    Url::parse(url).expect("an address is a URL")
+    Url::parse(url).expect("the address is a URL")
 }
 
 /// The URL without its fragment, which browsers do not send.

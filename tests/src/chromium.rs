@@ -89,12 +89,12 @@ impl Chromium {
     pub fn press(&self, value: &str) {
         let selector = format!("button[value={value}]");
         let button = self.ask("/element", &json!({ "using": "css selector", "value": selector }));
-        let id = button[ELEMENT].as_str().expect("there is such a button");
+        let id = button[ELEMENT].as_str().expect("the page has this button");
         self.ask(&format!("/element/{id}/click"), &json!({}));
         // The click may return before the page is replaced by the next one.
         let (url, deadline) = (format!("{}/element/{id}/name", self.session), Instant::now() + PATIENCE);
         while http::get(&url, None).is_ok_and(|answer| answer.status == 200) {
-            assert!(Instant::now() < deadline, "the button leads nowhere");
+            assert!(Instant::now() < deadline, "no page follows the button");
         }
     }
 
@@ -179,7 +179,7 @@ fn timeouts() -> Value {
 fn value(answer: Result<http::Answer, ureq::Error>) -> Value {
     let answer = answer.expect("the driver answers");
     let value: Value = serde_json::from_str(&answer.text).unwrap();
-    assert_eq!(answer.status, 200, "the driver says: {value}");
+    assert_eq!(answer.status, 200, "the driver reports: {value}");
     value["value"].clone()
 }
 

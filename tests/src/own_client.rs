@@ -33,8 +33,8 @@ impl OwnClient {
 
     /// Waits for the next answer.
     pub fn answer(&mut self) -> Value {
-        let line = self.0.line().expect("an answer, before the client ends");
-        serde_json::from_str(&line).expect("an answer is JSON")
+        let line = self.0.line().expect("the client answers before it ends");
+        serde_json::from_str(&line).expect("the answer is JSON")
     }
 
     /// Sends a request, and returns the answer.

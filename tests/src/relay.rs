@@ -119,7 +119,7 @@ impl Relay {
     fn wait(&self, wanted: &str, enough: impl Fn(&Seen) -> bool) {
         let seen = self.0.seen.lock().unwrap();
         let (seen, _) = self.0.changed.wait_timeout_while(seen, 2 * PATIENCE, |seen| !enough(seen)).unwrap();
-        assert!(enough(&seen), "waited for {wanted} in vain");
+        assert!(enough(&seen), "waited too long for {wanted}");
     }
 }
 

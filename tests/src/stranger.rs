@@ -101,8 +101,10 @@ impl OidcProvider {
 
     /// The URL to which the form of a page is sent.
     fn action(&self, page: &Page) -> String {
-        let (_, after) =
-            page.text.split_once("action=\"").unwrap_or_else(|| panic!("no form: {}", page.text));
+        let (_, after) = page
+            .text
+            .split_once("action=\"")
+            .unwrap_or_else(|| panic!("the page has no form: {}", page.text));
         let (action, _) = after.split_once('"').unwrap();
         assert!(action.starts_with(&self.issuer), "{action}");
         action.to_owned()
@@ -110,7 +112,7 @@ impl OidcProvider {
 
     /// Waits for this event. Fails if another event comes first.
     pub fn expect(&mut self, event: &str) -> Value {
-        let line = self.program.line().unwrap_or_else(|| panic!("{event}, before oidc-provider ends"));
+        let line = self.program.line().unwrap_or_else(|| panic!("oidc-provider ended before {event}"));
         let happened: Value = serde_json::from_str(&line).unwrap();
         assert_eq!(happened["event"], event, "{happened}");
         happened
@@ -218,8 +220,8 @@ impl PythonClient {
 
     /// Waits for the next answer.
     pub fn answer(&mut self) -> Value {
-        let line = self.0.line().expect("an answer, before the client ends");
-        serde_json::from_str(&line).expect("an answer is JSON")
+        let line = self.0.line().expect("the client answers before it ends");
+        serde_json::from_str(&line).expect("the answer is JSON")
     }
 }
 
@@ -247,7 +249,7 @@ fn installed(path: &str) -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let mut rooms = test.ancestors().map(|directory| directory.join("strangers"));
     let room = rooms.find(|room| room.join("stamp").is_file()).unwrap_or_else(|| {
-        panic!("the servers and clients nobody here wrote are not installed; run `make test` or tests/strangers/setup")
+        panic!("the other projects' servers and clients are not installed; run `make test` or tests/strangers/setup")
     });
     room.join(path)
 }

@@ -49,7 +49,7 @@ impl Wire {
 
     /// The next answer. Fails if the daemon closes the connection.
     pub fn answer(&mut self) -> Value {
-        self.receive().expect("an answer in time, and no end of the connection")
+        self.receive().expect("the daemon answers in time and keeps the connection")
     }
 
     /// The next answer. `None` if the daemon has closed the connection, or does not answer within [`PATIENCE`].
@@ -63,7 +63,11 @@ impl Wire {
     pub fn expect_hang_up(&mut self) {
         let mut rest = Vec::new();
         match self.0.read_until(0, &mut rest) {
-            Ok(_) => assert_eq!(String::from_utf8_lossy(&rest), "", "said before hanging up"),
+            Ok(_) => assert_eq!(
+                String::from_utf8_lossy(&rest),
+                "",
+                "imgurd sent this before it closed the connection"
+            ),
             // If the daemon has unread data when it closes, the connection is reset (unix(7)).
             Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset),
         }
@@ -73,7 +77,7 @@ impl Wire {
     pub fn expect_hang_up_unread(&self) {
         let mut polled = [PollFd::new(self.0.get_ref(), PollFlags::empty())];
         let patience = Timespec::try_from(PATIENCE).unwrap();
-        assert_eq!(poll(&mut polled, Some(&patience)), Ok(1), "it has not hung up");
+        assert_eq!(poll(&mut polled, Some(&patience)), Ok(1), "imgurd did not close the connection");
         assert!(polled[0].revents().contains(PollFlags::HUP));
     }
 
@@ -106,7 +110,7 @@ impl From<UnixStream> for Wire {
 pub fn token_of(answer: &Value) -> &str {
     answer["parameters"]["token"]["access_token"]
         .as_str()
-        .unwrap_or_else(|| panic!("there is no token: {}", answer["error"]))
+        .unwrap_or_else(|| panic!("the answer has no token: {}", answer["error"]))
 }
 
 /// The error of an answer, without the name of imgurd's interface.

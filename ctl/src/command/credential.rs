@@ -61,7 +61,7 @@ mod tests {
         let text = fs::read_to_string(&drop_in).expect("written");
         assert!(text.contains("\nLoadCredential=imgurd.key:/home/a b/100%%/key\n"), "{text}");
         assert!(text.ends_with("\nSetCredential=imgurd.key:\\n\n"), "{text}");
-        assert!(!write(&drop_in, Path::new("/another/key")), "a file of the user stays");
+        assert!(!write(&drop_in, Path::new("/another/key")), "a drop-in of the user is not overwritten");
         assert_eq!(fs::read_to_string(&drop_in).expect("there"), text);
     }
 

@@ -139,7 +139,8 @@ mod tests {
             assert_eq!(found, line, "{text}");
             assert!(reason.contains(part) && reason.contains("; "), "{reason}");
         }
-        let (line, _) = Template::parse(b"a\nb\n\xff{{username}}").expect_err("no text");
+        let (line, _) =
+            Template::parse(b"a\nb\n\xff{{username}}").expect_err("a template that is not UTF-8 is refused");
         assert_eq!(line, 3);
     }
 

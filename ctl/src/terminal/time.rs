@@ -114,7 +114,7 @@ mod tests {
     #[test]
     fn refuses_other_texts_as_durations() {
         for text in ["", "soon", "5 parsecs", "99999999999999999999"] {
-            let error = parse_duration(text).expect_err("no duration");
+            let error = parse_duration(text).expect_err("this is not a duration");
             assert!(error.starts_with("expected a duration"), "{error}");
         }
     }

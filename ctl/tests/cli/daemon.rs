@@ -148,7 +148,7 @@ pub(crate) struct Ran {
 impl From<Output> for Ran {
     fn from(output: Output) -> Self {
         Self {
-            code: output.status.code().expect("no signal"),
+            code: output.status.code().expect("the program exits without a signal"),
             stdout: String::from_utf8(output.stdout).expect("text"),
             stderr: String::from_utf8(output.stderr).expect("text"),
         }
@@ -227,6 +227,6 @@ pub(crate) fn token() -> Value {
 /// The only line of `text`.
 pub(crate) fn only_line(text: &str) -> &str {
     let line = text.strip_suffix('\n').expect("a line");
-    assert!(!line.contains('\n'), "more than a line: {text}");
+    assert!(!line.contains('\n'), "more than one line: {text}");
     line
 }

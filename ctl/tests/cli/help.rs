@@ -54,7 +54,7 @@ fn explained(path: &[&str], lines: &[&str]) {
         }
         let beside = text.split_once("  ").is_some_and(|(_, help)| !help.trim().is_empty());
         let under = lines.get(number + 1).is_some_and(|next| !next.trim_start().starts_with(['-', '<', '[']));
-        assert!(beside || under, "{path:?} does not say what this is: {line}");
+        assert!(beside || under, "{path:?} does not describe this: {line}");
     }
 }
 
@@ -65,7 +65,7 @@ fn help_explains_every_command_and_option() {
     read(&home, &[], &mut seen);
     assert!(seen.len() > 24, "{seen:?}");
     for command in ["token", "account add", "permit allow", "doctor", "man"] {
-        assert!(seen.iter().any(|path| path == command), "{command} was not read");
+        assert!(seen.iter().any(|path| path == command), "the help of {command} was not found");
     }
 }
 

@@ -18,7 +18,7 @@ fn creates_the_configuration_and_key_only_once() {
     assert_eq!(mode & 0o777, 0o600);
     let config = fs::read_to_string(directory.join("config.toml")).expect("a file");
     assert!(config.contains("\nstore = \"file\"\n"));
-    assert!(!ran.stderr.contains(key.trim()), "the key itself stays unsaid");
+    assert!(!ran.stderr.contains(key.trim()), "the key is not printed");
 
     let ran = home.run(&["init", "--store", "file"]);
     assert_eq!(ran.code, 1);

@@ -24,7 +24,7 @@ fn daemon() -> (FakeDaemon, mpsc::Sender<()>) {
     let daemon = FakeDaemon::start(move |call: &mut Call| match call.method.as_str() {
         "ListAccounts" => call.reply(&json!({ "accounts": [account("me")] })),
         "Login" => {
-            assert!(call.more, "a login streams");
+            assert!(call.more, "Login is called with `more`");
             let mut opening = opening();
             if call.parameters["paste"] == true || call.parameters["flow"] == "pin" {
                 opening["paste"] = true.into();
@@ -56,7 +56,7 @@ fn prints_the_url_on_the_first_line_and_waits() {
     let mut line = String::new();
     stdout.read_line(&mut line).expect("a line");
     assert_eq!(line, format!("{URL}\n"));
-    assert_eq!(child.try_wait().expect("asked"), None, "it waits for consent");
+    assert_eq!(child.try_wait().expect("asked"), None, "login waits for consent");
 
     consent.send(()).expect("a daemon");
     let mut rest = String::new();
@@ -202,7 +202,7 @@ fn disconnects_when_it_is_killed() {
     stdout.read_line(&mut line).expect("a line");
     child.kill().expect("killed");
     child.wait().expect("ends");
-    hung_up.recv_timeout(PATIENCE).expect("the daemon sees it go");
+    hung_up.recv_timeout(PATIENCE).expect("the daemon notices the disconnection");
 }
 
 #[test]

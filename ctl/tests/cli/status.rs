@@ -63,7 +63,7 @@ fn watched() -> (FakeDaemon, mpsc::Sender<&'static str>) {
         while let Ok(state) = states.recv() {
             call.reply_more(&json!({ "account": account_with("me", &json!({ "state": state })) }));
         }
-        panic!("hangs up");
+        panic!("the daemon closes the connection");
     });
     (daemon, sender)
 }
@@ -80,7 +80,11 @@ fn prints_a_line_for_each_change_immediately() {
         assert_eq!(object["state"], state);
     }
     drop(changes);
-    assert_eq!(child.wait().expect("ends").code(), Some(8), "the daemon went away");
+    assert_eq!(
+        child.wait().expect("ends").code(),
+        Some(8),
+        "the exit code says that the daemon closed the connection"
+    );
 }
 
 #[test]
@@ -100,7 +104,7 @@ fn prints_the_table_again_after_a_change() {
     let (changes, listed) = (Mutex::new(changes), Mutex::new(0));
     let daemon = FakeDaemon::start(move |call| {
         if call.method == "ListAccounts" {
-            let mut listed = listed.lock().expect("one at a time");
+            let mut listed = listed.lock().expect("one call at a time");
             *listed += 1;
             let state = if *listed == 1 { "fresh" } else { "refreshing" };
             return call.reply(&json!({ "accounts": [account_with("me", &json!({ "state": state }))] }));

@@ -15,7 +15,7 @@ fn prints_at_a_terminal_what_a_call_waits_for() {
     let go = Mutex::new(go);
     let daemon = FakeDaemon::start(move |call| {
         if call.method == "GetToken" {
-            go.lock().expect("one caller").recv_timeout(PATIENCE).expect("the test goes on");
+            go.lock().expect("one caller").recv_timeout(PATIENCE).expect("the test lets the call continue");
             return call.reply(&token());
         }
         let changes = json!({ "state": "waiting", "reason": "The server is over capacity; just wait" });
@@ -57,7 +57,7 @@ fn prints_no_waiting_message_without_a_terminal_or_with_quiet() {
         assert_eq!(child.wait().expect("ends").code(), Some(0));
     }
     let asked: Vec<_> = (0..3).map(|_| daemon.asked().1).collect();
-    assert_eq!(asked, ["GetToken"; 3], "nothing else was asked");
+    assert_eq!(asked, ["GetToken"; 3], "imgurctl makes no other calls");
 }
 
 #[test]
@@ -112,11 +112,11 @@ fn is_painted(arguments: &[&str], environment: &[(&str, &str)]) -> bool {
 #[test]
 fn uses_colour_only_on_terminals_unless_told() {
     assert!(is_painted(&[], &[("TERM", "xterm")]));
-    assert!(is_painted(&[], &[("NO_COLOR", "")]), "empty says nothing");
+    assert!(is_painted(&[], &[("NO_COLOR", "")]), "an empty NO_COLOR has no effect");
     assert!(!is_painted(&[], &[("NO_COLOR", "1")]));
     assert!(!is_painted(&[], &[("TERM", "dumb")]));
     assert!(!is_painted(&["--color", "never"], &[("TERM", "xterm")]));
-    assert!(is_painted(&["--color", "always"], &[("NO_COLOR", "1")]), "who says so means it");
+    assert!(is_painted(&["--color", "always"], &[("NO_COLOR", "1")]), "--color overrides NO_COLOR");
 }
 
 #[test]

@@ -93,10 +93,10 @@ mod tests {
         let methods = INTERFACE_TEXT.lines().filter_map(|line| line.strip_prefix("method "));
         let mut count = 0;
         for method in methods.filter_map(|line| line.split_once('(')).map(|(name, _)| name) {
-            assert!(needs(&format!("org.imgurd.Keeper1.{method}")).is_some(), "{method} has no line");
+            assert!(needs(&format!("org.imgurd.Keeper1.{method}")).is_some(), "{method} has no policy row");
             count += 1;
         }
-        assert!(count > 15, "the text was read");
+        assert!(count > 15, "the interface has more than 15 methods");
         assert_eq!(needs("org.imgurd.Keeper1.NewMethod"), None);
     }
 

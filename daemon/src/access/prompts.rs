@@ -304,7 +304,7 @@ mod tests {
         put(&prompts, &mut questions, false, Some(Decision::Never)).await;
         tokio::time::advance(PAUSES[0]).await;
         let early = ask(&prompts, WAIT, &memory).await;
-        assert!(is_unasked(&early, UNANSWERED), "the second pause is longer: {early:?}");
+        assert!(is_unasked(&early, UNANSWERED), "the second pause is longer than the first: {early:?}");
     }
 
     #[tokio::test(start_paused = true)]
@@ -351,7 +351,7 @@ mod tests {
             drop(questions.recv().await.unwrap());
         });
         assert_eq!((again, question), (None, ()));
-        assert_eq!(memory.lock().unwrap().len(), 1, "no answer is not remembered");
+        assert_eq!(memory.lock().unwrap().len(), 1, "a question without an answer is not remembered");
     }
 
     #[tokio::test(start_paused = true)]
@@ -363,7 +363,7 @@ mod tests {
             tokio::join!(ask(&prompts, short, &memory), ask(&prompts, 2 * short, &memory), async {
                 let mut question = questions.recv().await.unwrap();
                 let withdrawn = timeout(Duration::from_secs(9), question.answer.closed());
-                assert!(withdrawn.await.is_err(), "one waits yet");
+                assert!(withdrawn.await.is_err(), "the question stays open while one caller waits");
                 question
             });
         assert_eq!((first, second), (None, None));

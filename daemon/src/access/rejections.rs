@@ -111,11 +111,11 @@ mod tests {
         }
         assert_eq!(granted, 6);
         assert!(spend(&rejections, &liar, "me").is_ok());
-        assert!(spend(&rejections, &other, "me").is_err(), "the minute is spent");
-        assert!(spend(&rejections, &other, "you").is_ok(), "another account has a budget of its own");
+        assert!(spend(&rejections, &other, "me").is_err(), "the total for this account is used up");
+        assert!(spend(&rejections, &other, "you").is_ok(), "each account has its own limit");
         tokio::time::advance(TOGETHER).await;
         assert!(spend(&rejections, &liar, "me").is_err());
-        assert!(spend(&rejections, &other, "me").is_ok(), "a liar leaves some to others");
+        assert!(spend(&rejections, &other, "me").is_ok(), "one application cannot use up the total");
     }
 
     #[tokio::test(start_paused = true)]

@@ -268,6 +268,6 @@ mod tests {
         }
         assert!(read == expected);
         writing.await.unwrap().unwrap();
-        assert!(bytes.recvmsg(&mut [0; 16]).await.is_err(), "the stream has ended");
+        assert!(bytes.recvmsg(&mut [0; 16]).await.is_err(), "the stream has ended, so reading fails");
     }
 }

@@ -359,7 +359,7 @@ mod tests {
         assert!(client("http://[::1]/cb").accepts("http://[::1]:8080/cb"));
         assert!(
             !client("http://127.0.0.1:1/cb").accepts("http://127.0.0.1:2/cb"),
-            "a port that is registered counts"
+            "a registered port has to match"
         );
         assert!(!client("https://a.example/cb").accepts("https://a.example:8443/cb"));
     }

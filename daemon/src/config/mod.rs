@@ -257,7 +257,7 @@ mod tests {
             assert_eq!(error.setting, setting);
             let said = format!("line 3, [accounts.a]: {setting} is set and {missing} is not");
             assert!(error.reason.contains(&said), "{error}");
-            assert!(parse(&format!("{text}{missing}=\"\"\n")).is_err(), "an empty text is none");
+            assert!(parse(&format!("{text}{missing}=\"\"\n")).is_err(), "an empty string counts as not set");
         }
     }
 

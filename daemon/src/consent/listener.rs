@@ -335,7 +335,7 @@ mod tests {
         for host in ["127.0.0.1", "localhost"] {
             let callback = Url::parse(&format!("http://{host}:{port}/callback")).unwrap();
             let not_bound = Listeners::default().open(&callback).await.unwrap_err();
-            assert!(!not_bound.is_unsafe(), "a program of our own");
+            assert!(!not_bound.is_unsafe(), "a port that the user's own program uses is safe");
             let said = Error::from(not_bound).to_string();
             let expected = format!("Another of your programs uses port {port} of the callback");
             assert!(said.starts_with(&expected), "{said}");

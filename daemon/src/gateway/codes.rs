@@ -201,13 +201,17 @@ mod tests {
         assert_eq!(codes.redeem("b", code.expose()), Redeemed::Unknown);
         assert_eq!(codes.redeem("a", code.expose()), Redeemed::For(request("a")));
         codes.release(code.expose());
-        assert_eq!(codes.redeem("a", code.expose()), Redeemed::For(request("a")), "it brought nothing");
+        assert_eq!(
+            codes.redeem("a", code.expose()),
+            Redeemed::For(request("a")),
+            "a released code can be redeemed again"
+        );
         assert!(codes.note_use(code.expose(), "family"));
         assert_eq!(codes.redeem("a", code.expose()), Redeemed::Again(Some("family".to_owned())));
         let twice = codes.issue(request("a"));
         codes.redeem("a", twice.expose());
         assert_eq!(codes.redeem("a", twice.expose()), Redeemed::Again(None));
-        assert!(!codes.note_use(twice.expose(), "family"), "used again meanwhile");
+        assert!(!codes.note_use(twice.expose(), "family"), "a code that was used twice records no family");
         let late = codes.issue(request("a"));
         tokio::time::advance(CODE_LASTS).await;
         assert_eq!(codes.redeem("a", late.expose()), Redeemed::Unknown);
@@ -238,8 +242,12 @@ mod tests {
         let oldest = codes.ask(request("c"));
         tokio::time::advance(Duration::from_secs(1)).await;
         (0..2 * MOST).for_each(|_| drop(codes.ask(request("c"))));
-        assert_eq!(codes.answered(&first), Some((request("a"), None)), "another client's stays");
-        assert_eq!(codes.answered(&second), None, "an answered one gives way first");
+        assert_eq!(
+            codes.answered(&first),
+            Some((request("a"), None)),
+            "a question of another client is kept"
+        );
+        assert_eq!(codes.answered(&second), None, "an answered question is dropped first");
         assert_eq!(codes.answered(&oldest), None);
         let late = codes.ask(request("a"));
         tokio::time::advance(QUESTION_LASTS).await;

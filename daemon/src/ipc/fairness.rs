@@ -112,7 +112,10 @@ mod tests {
             assert!(turn.is_some());
             let is_kept_waiting = other.wait().now_or_never().is_none();
             drop(turn);
-            assert!(other.wait().now_or_never().is_some(), "it comes to its turn");
+            assert!(
+                other.wait().now_or_never().is_some(),
+                "the second caller gets its turn once the first has ended"
+            );
             is_kept_waiting
         };
         let app = |name: &str| Application::Sandbox(name.to_owned());
@@ -122,7 +125,7 @@ mod tests {
         assert!(!shares(&app("org.example.App"), &Application::Unknown));
         assert!(
             !shares(&Application::Unknown, &Application::Unknown),
-            "the user's own programs have one each"
+            "each of the user's own programs has its own queue"
         );
     }
 }

@@ -99,7 +99,11 @@ mod tests {
         assert_eq!(found("127.0.0.1:8917", "127.0.0.1:40960"), Some((1, 1000, 12)));
         assert_eq!(found("127.0.0.1:40960", "127.0.0.1:8917"), Some((1, 65534, 13)));
         assert_eq!(found("127.0.0.1:40961", "127.0.0.1:8917"), Some((6, 0, 0)));
-        assert_eq!(found("127.0.0.1:8918", "0.0.0.0:0"), Some((10, 1001, 11)), "who listens everywhere");
+        assert_eq!(
+            found("127.0.0.1:8918", "0.0.0.0:0"),
+            Some((10, 1001, 11)),
+            "finds a listener on all addresses"
+        );
         assert_eq!(found("127.0.0.1:8917", "0.0.0.0:0"), None);
         assert_eq!(found("[::1]:8918", "[::]:0"), None);
     }

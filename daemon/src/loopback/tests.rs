@@ -51,7 +51,7 @@ fn trusts_only_our_own_connected_open_sockets() {
     };
     assert!(is_trusted(Socket::ESTABLISHED, own, 1));
     assert!(!is_trusted(Socket::ESTABLISHED, own + 1, 1));
-    assert!(!is_trusted(Socket::ESTABLISHED, own, 0), "no process has it open");
+    assert!(!is_trusted(Socket::ESTABLISHED, own, 0), "no process has the socket open");
     for state in [0, 2, 3, 6, 7, 10, 12] {
         assert!(!is_trusted(state, own, 1), "{state}");
     }

@@ -108,7 +108,7 @@ mod tests {
         assert!(second.await.is_err(), "gone");
         visitors.left().await;
         tokio::task::yield_now().await;
-        assert!(!visitors.have_room(), "all have asked");
+        assert!(!visitors.have_room(), "every visitor has sent its request");
         drop(visitors);
         for gone in others.into_iter().chain([first, late]) {
             assert!(gone.await.is_err());

@@ -219,12 +219,14 @@ mod tests {
             [("authorization_pending", Delivery::Undecided), ("slow_down", Delivery::TooSoon)]
         {
             for status in [200, 400, 401, 428] {
-                let Some(Answer::Transient(it)) = of(status, error) else { panic!("{error} passes") };
+                let Some(Answer::Transient(it)) = of(status, error) else {
+                    panic!("{error} does not end the login")
+                };
                 assert_eq!(it.delivery, expected);
             }
         }
         for error in ["access_denied", "expired_token"] {
-            let Some(Answer::Refused { reason }) = of(400, error) else { panic!("{error} ends it") };
+            let Some(Answer::Refused { reason }) = of(400, error) else { panic!("{error} ends the login") };
             assert!(reason.ends_with("(Not today)"), "{reason}");
         }
         assert_eq!(of(503, "access_denied"), None);

@@ -87,7 +87,11 @@ mod tests {
     fn reads_the_id_and_name_from_a_userinfo_endpoint() {
         let owner = claims(r#"{"sub":"u1","preferred_username":"alice"}"#);
         assert_eq!(owner, Some(Owner { account_id: Some("u1".into()), ..Owner::from("alice") }));
-        assert_eq!(claims(r#"{"preferred_username":"alice"}"#), None, "names may change hands");
+        assert_eq!(
+            claims(r#"{"preferred_username":"alice"}"#),
+            None,
+            "a name alone does not identify a user"
+        );
     }
 
     #[test]

@@ -19,6 +19,6 @@ fn can_take(size: usize) -> bool {
 fn an_input_may_use_64_mib_and_a_second() {
     assert!(can_take(60));
     assert!(!can_take(65));
-    assert!(can_take(60), "the next one gets as much");
+    assert!(can_take(60), "the next input has the full limit again");
     assert!(catch_unwind(|| bounded(|| sleep(Duration::from_millis(1100)))).is_err());
 }

@@ -26,12 +26,12 @@ pub const SECRET: &str = "5e1f00d5e1f00d5e1f00d5e1f00d5e1f00d5e1f0";
 /// Runs `target`. Ends the process if it uses more memory or time.
 pub fn bounded<T>(target: impl FnOnce() -> T) -> T {
     let limit = MEMORY_IN_USE.allocated() + MEMORY;
-    MEMORY_IN_USE.set_limit(limit).expect("the limit is above what is in use");
+    MEMORY_IN_USE.set_limit(limit).expect("the limit is above the memory in use");
     let (begun, kept) = (Instant::now(), kept_waiting());
     let outcome = target();
     let took = begun.elapsed();
-    assert!(took <= TIME || took.saturating_sub(kept_waiting() - kept) <= TIME, "it took {took:?}");
-    MEMORY_IN_USE.set_limit(usize::MAX).expect("there is no limit");
+    assert!(took <= TIME || took.saturating_sub(kept_waiting() - kept) <= TIME, "the input took {took:?}");
+    MEMORY_IN_USE.set_limit(usize::MAX).expect("the limit is removed");
     outcome
 }
 

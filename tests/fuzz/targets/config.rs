@@ -23,8 +23,8 @@ fuzz_target!(|text: &str| bounded(|| read(text)));
 fn read(text: &str) {
     let Ok(config) = parse(text) else { return };
     for account in config.accounts.values() {
-        let again =
-            AccountConfig::new(account.settings(), account.policy).expect("its own settings are right");
+        let again = AccountConfig::new(account.settings(), account.policy)
+            .expect("settings that were read are valid");
         assert_eq!(again, **account);
     }
     DIRECTORY.with(|directory| change(text, directory));
@@ -32,7 +32,7 @@ fn read(text: &str) {
 
 fn change(text: &str, directory: &TempDir) {
     let file = ConfigFile::new(directory.path().join("config.toml"));
-    fs::write(file.path(), text).expect("there is room");
+    fs::write(file.path(), text).expect("the file can be written");
     let settings = Settings { client_id: Some("fuzz".to_owned()), ..Settings::default() };
     if check(&file, file.add("fuzz", &settings, true)) {
         let scope = Settings { scope: Some("all [\"]\\".to_owned()), ..Settings::default() };
@@ -45,7 +45,7 @@ fn change(text: &str, directory: &TempDir) {
 fn check(file: &ConfigFile, changed: Result<Config, Error>) -> bool {
     let is_done = changed.is_ok();
     if let Ok(config) = changed {
-        assert_eq!(file.load().expect("what was written is understood"), config);
+        assert_eq!(file.load().expect("a file that imgurd wrote can be read"), config);
     }
     is_done
 }

@@ -32,17 +32,17 @@ fn read(text: &[u8]) {
 }
 
 fn lines(entries: &[JournalEntry]) -> Vec<u8> {
-    let line = |entry| serde_json::to_vec(entry).expect("what was read can be written");
+    let line = |entry| serde_json::to_vec(entry).expect("an entry that was read can be written");
     entries.iter().map(line).collect::<Vec<_>>().join(&b'\n')
 }
 
 fn go_on(text: &[u8], mut entries: Vec<JournalEntry>, directory: &TempDir) {
     let path = directory.path().join("journal");
-    fs::write(&path, text).expect("there is room");
-    assert_eq!(read_journal(path.clone()).expect("it is ours"), entries);
+    fs::write(&path, text).expect("the file can be written");
+    assert_eq!(read_journal(path.clone()).expect("the journal can be read"), entries);
     let next: Vec<_> = parse(NEXT).collect();
     assert_eq!(next.len(), 1);
-    append_to_journal(path.clone(), &next).expect("there is room");
+    append_to_journal(path.clone(), &next).expect("the journal can be written");
     entries.extend(next);
-    assert_eq!(read_journal(path).expect("it is ours"), entries);
+    assert_eq!(read_journal(path).expect("the journal can be read"), entries);
 }

@@ -27,7 +27,7 @@ fn read(text: &str) {
 fn check(Pasted { outcome, sent }: &Pasted) {
     if let Err(Error::InvalidArgument { reason, .. }) = outcome {
         assert_silent(reason);
-        assert!(sent.is_empty(), "a text was sent that was refused: {reason}");
+        assert!(sent.is_empty(), "a token of a refused text was sent: {reason}");
     }
     // A second try may follow the first.
     assert!(sent.iter().all(|secret| *secret == sent[0] && is_credential(secret.expose())), "{outcome:?}");

@@ -22,8 +22,8 @@ fuzz_target!(|text: &[u8]| bounded(|| DIRECTORY.with(|directory| read(text, dire
 
 fn read(text: &[u8], directory: &TempDir) {
     let path = directory.path().join("permits");
-    fs::write(&path, text).expect("there is room");
-    fs::set_permissions(&path, Permissions::from_mode(0o600)).expect("it is ours");
+    fs::write(&path, text).expect("the file can be written");
+    fs::set_permissions(&path, Permissions::from_mode(0o600)).expect("the mode can be changed");
     let permits = Permits::load(path);
     match permits.all() {
         Ok(all) => {

@@ -20,7 +20,7 @@ fuzz_target!(|item: &[u8]| bounded(|| read(item)));
 fn read(item: &[u8]) {
     match decode_item(item) {
         Ok(record) => {
-            let kept = encode_item(&record).expect("what was read can be kept");
+            let kept = encode_item(&record).expect("a record that was read can be encoded");
             assert_eq!(decode_item(&kept).as_ref(), Ok(&record));
             live_with(record);
         }
@@ -30,7 +30,7 @@ fn read(item: &[u8]) {
 
 fn live_with(record: Record) {
     let settings = Settings { client_id: Some("fuzz".to_owned()), ..Settings::default() };
-    let config = AccountConfig::new(settings, RefreshPolicy::default()).expect("the settings are right");
+    let config = AccountConfig::new(settings, RefreshPolicy::default()).expect("the settings are valid");
     let at = Timestamp::from_millis(1_700_000_000_000);
     let mut now = Now { at, dice: 0.5, calls: Calls::default() };
     let (account, _) = Machine::new("fuzz".to_owned(), Arc::new(config), now);

@@ -22,7 +22,7 @@ thread_local! {
 fuzz_target!(|said: &[u8]| bounded(|| SOCKET.with(|socket| hear(said, &socket.0, &socket.1))));
 
 fn hear(said: &[u8], listener: &UnixListener, directory: &TempDir) {
-    let mut client = Client::connect_to(&directory.path().join("socket")).expect("it listens");
+    let mut client = Client::connect_to(&directory.path().join("socket")).expect("the server listens");
     let (mut server, _) = listener.accept().expect("a client");
     server.set_nonblocking(true).expect("a socket");
     // Bytes beyond the socket's buffer do not matter: such a long message is refused.

@@ -16,7 +16,7 @@ fuzz_target!(|said: &[u8]| bounded(|| call(said)));
 fn call(said: &[u8]) {
     let answers = converse(said);
     for answer in answers.split_inclusive(|byte| *byte == 0) {
-        let answer = answer.strip_suffix(b"\0").expect("every answer is whole");
+        let answer = answer.strip_suffix(b"\0").expect("every answer ends with NUL");
         let answer: Value = serde_json::from_slice(answer).expect("every answer is JSON");
         assert!(answer.is_object());
     }

@@ -16,7 +16,7 @@ pub(super) struct Caller {
 
 impl Caller {
     pub(super) fn connect(socket: &Path) -> Self {
-        Self::try_connect(socket).expect("somebody listens")
+        Self::try_connect(socket).expect("the daemon listens")
     }
 
     pub(super) fn try_connect(socket: &Path) -> io::Result<Self> {
@@ -32,7 +32,7 @@ impl Caller {
         let mut filled = 0;
         loop {
             let count = self.stream.read(&mut self.buffer[filled..]).expect("the connection is open");
-            assert!(count > 0, "an answer, and no hang-up");
+            assert!(count > 0, "the daemon closed the connection without an answer");
             filled += count;
             if self.buffer[filled - 1] == 0 {
                 return &self.buffer[..filled];
@@ -44,7 +44,7 @@ impl Caller {
     pub(super) fn answer_with_token(&mut self) {
         let answer = self.answer();
         let text = String::from_utf8_lossy(answer);
-        assert!(text.contains("access_token"), "a token, and not {text}");
+        assert!(text.contains("access_token"), "expected a token, got {text}");
     }
 
     /// The time that this call takes.

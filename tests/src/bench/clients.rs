@@ -28,7 +28,7 @@ fn measure(extent: Extent) -> Vec<Row> {
     // All programs are copied to the same directory, as an installation does. Where a file is, and how it came into
     // the page cache, affects how fast it starts.
     let built = binary("imgurctl");
-    let place = tempfile::tempdir_in(built.parent().expect("it is in a directory")).unwrap();
+    let place = tempfile::tempdir_in(built.parent().expect("the program is in a directory")).unwrap();
     let hello = hello(place.path());
     let beside = |program: PathBuf, name: &str| {
         let copy = place.path().join(name);
@@ -52,7 +52,7 @@ fn measure(extent: Extent) -> Vec<Row> {
         }
     }
     let mut figures = spans.iter().map(|spans| Figure::of_seconds(spans));
-    let hello = figures.next().expect("it was measured");
+    let hello = figures.next().expect("there is a measurement of the first program");
     let mut rows = Vec::new();
     let mut row = |what: &str, figure: Option<Figure>, goal| {
         rows.extend(
@@ -97,9 +97,14 @@ fn times(bed: &Testbed, agent: Option<&OidcAgent>, commands: &[String], extent: 
     let output = hyperfine.output().expect("hyperfine is installed (Debian: hyperfine)");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let report: Value = serde_json::from_slice(&fs::read(&report).unwrap()).unwrap();
-    let results = report["results"].as_array().expect("one for each command");
+    let results = report["results"].as_array().expect("hyperfine has a result for each command");
     let times = |result: &Value| {
-        result["times"].as_array().expect("its runs").iter().filter_map(Value::as_f64).collect()
+        result["times"]
+            .as_array()
+            .expect("a result has the time of each run")
+            .iter()
+            .filter_map(Value::as_f64)
+            .collect()
     };
     results.iter().map(times).collect()
 }

@@ -59,7 +59,7 @@ fn activated(bed: &Testbed, call: &[u8]) -> Duration {
         let begin = Instant::now();
         match Caller::try_connect(&socket) {
             Ok(caller) => break (begin, caller),
-            Err(error) => assert!(Instant::now() < deadline, "nobody listens: {error}"),
+            Err(error) => assert!(Instant::now() < deadline, "no program listens: {error}"),
         }
         std::thread::yield_now();
     };

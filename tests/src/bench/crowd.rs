@@ -84,7 +84,7 @@ fn herd(extent: Extent) -> Row {
         gate.release();
         crowd.iter_mut().for_each(Caller::answer_with_token);
         spans.push(begin.elapsed());
-        assert_eq!(site.scene.refreshes().len(), round + 1, "one request for all of them");
+        assert_eq!(site.scene.refreshes().len(), round + 1, "all callers share one request");
     }
     let what =
         "1,000 callers wait for an expired token's successor: from the server's answer until the last has it";

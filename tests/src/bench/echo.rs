@@ -23,7 +23,7 @@ impl Echo {
         let echo = Self(command.spawn().unwrap());
         let deadline = Instant::now() + PATIENCE;
         while std::os::unix::net::UnixStream::connect(socket).is_err() {
-            assert!(Instant::now() < deadline, "the echo does not listen");
+            assert!(Instant::now() < deadline, "the echo server does not listen");
             std::thread::yield_now();
         }
         echo

@@ -50,7 +50,7 @@ pub(super) fn rows(extent: Extent) -> Vec<Row> {
             let _flood = FloodProcess::start(&site.scene.bed, *way);
             times.extend(time(&site, extent));
         }
-        (way.to_possible_value().expect("none is hidden"), times)
+        (way.to_possible_value().expect("every variant has a name"), times)
     });
     let beside: Vec<_> = beside.collect();
     let row = |(way, times): (clap::builder::PossibleValue, Vec<Duration>)| {
@@ -79,7 +79,7 @@ impl FloodProcess {
     /// Returns when the flood has begun.
     fn start(bed: &Testbed, way: Flood) -> Self {
         let mut command: Command = bed.command(std::env::current_exe().unwrap());
-        command.arg("flood").arg(way.to_possible_value().expect("none is hidden").get_name());
+        command.arg("flood").arg(way.to_possible_value().expect("every variant has a name").get_name());
         command.arg(bed.socket()).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().unwrap();
         child.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();

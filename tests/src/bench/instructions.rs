@@ -89,7 +89,7 @@ fn callgrind(file: &Path) -> [String; 4] {
 
 /// The total in callgrind's file.
 fn total(file: &Path) -> f64 {
-    let text = fs::read_to_string(file).expect("callgrind has written it");
+    let text = fs::read_to_string(file).expect("callgrind has written its file");
     let line = text.lines().find_map(|line| line.strip_prefix("totals: ").or(line.strip_prefix("summary: ")));
-    line.and_then(|total| total.trim().parse().ok()).expect("callgrind says what it counted")
+    line.and_then(|total| total.trim().parse().ok()).expect("callgrind's file has a total")
 }

@@ -26,8 +26,8 @@ impl OidcAgent {
         let output = bed.command("oidc-agent").output().ok()?;
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         let variable = |name: &str| {
-            let (_, rest) = text.split_once(&format!("{name}=")).expect("it says where it is");
-            rest.split(';').next().expect("the rest of a line").to_owned()
+            let (_, rest) = text.split_once(&format!("{name}=")).expect("oidc-agent prints its variables");
+            rest.split(';').next().expect("a variable has a value").to_owned()
         };
         let agent =
             Self { socket: variable("OIDC_SOCK"), pid: variable("OIDCD_PID").parse().expect("a number") };
@@ -42,7 +42,7 @@ impl OidcAgent {
         command.arg(format!("--refresh-token={refresh_token}"));
         command.arg("--pw-env=FAKE_PASSWORD").env("FAKE_PASSWORD", "fake");
         agent.introduce(&mut command);
-        let output = command.output().expect("oidc-gen is beside it");
+        let output = command.output().expect("oidc-gen is installed with oidc-agent");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         Some(agent)
     }

@@ -17,7 +17,7 @@ pub(super) struct Memory {
 
 impl Memory {
     pub(super) fn of(pid: u32) -> Self {
-        let field = |name| number(pid, "smaps_rollup", name).expect("the process is there") * 1024.0;
+        let field = |name| number(pid, "smaps_rollup", name).expect("the process runs") * 1024.0;
         Self { pss: field("Pss:"), anonymous: field("Anonymous:") }
     }
 }
@@ -28,7 +28,7 @@ pub(super) struct Threads(BTreeMap<PathBuf, u64>);
 
 impl Threads {
     pub(super) fn of(pid: u32) -> Self {
-        let tasks = fs::read_dir(format!("/proc/{pid}/task")).expect("the process is there").flatten();
+        let tasks = fs::read_dir(format!("/proc/{pid}/task")).expect("the process runs").flatten();
         let switches = tasks.map(|task| {
             let status = fs::read_to_string(task.path().join("status")).unwrap_or_default();
             let lines = status.lines().filter(|line| line.contains("_ctxt_switches:"));

@@ -73,8 +73,8 @@ impl Job {
 fn run(mut command: Command, input: &str, user: Option<&str>, begun: Instant) -> End {
     let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = piped.spawn().expect("imgurctl is built");
-    let _ = child.stdin.take().expect("it is piped").write_all(input.as_bytes());
-    let stderr = child.stderr.take().expect("it is piped");
+    let _ = child.stdin.take().expect("the stream is a pipe").write_all(input.as_bytes());
+    let stderr = child.stderr.take().expect("the stream is a pipe");
     let complaint = thread::spawn(move || all_of(stderr));
     let stdout = output(&mut child, user);
     let code = child.wait().ok().and_then(|status| status.code());
@@ -83,7 +83,7 @@ fn run(mut command: Command, input: &str, user: Option<&str>, begun: Instant) ->
 }
 
 fn output(child: &mut Child, user: Option<&str>) -> String {
-    let mut stdout = BufReader::new(child.stdout.take().expect("it is piped"));
+    let mut stdout = BufReader::new(child.stdout.take().expect("the stream is a pipe"));
     let mut first = String::new();
     if let Some(user) = user {
         let _ = stdout.read_line(&mut first);

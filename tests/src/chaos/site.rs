@@ -102,7 +102,10 @@ impl Site {
     pub(super) fn switch(&self, issuer: Issuer) -> Vec<String> {
         let mut arguments = account_arguments(self.fake(issuer), ACCOUNT);
         "set".clone_into(&mut arguments[1]);
-        let reuse = arguments.iter().position(|it| it == "--refresh-reuse").expect("it is among them");
+        let reuse = arguments
+            .iter()
+            .position(|it| it == "--refresh-reuse")
+            .expect("the arguments include --refresh-reuse");
         arguments.drain(reuse..reuse + 2);
         arguments
     }

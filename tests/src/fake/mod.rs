@@ -151,7 +151,7 @@ pub struct Fake {
 impl Fake {
     /// Starts a fake at a free port of 127.0.0.1.
     pub fn start(behaviour: Behaviour) -> Self {
-        Self::start_at(SocketAddr::from(([127, 0, 0, 1], 0)), behaviour).expect("a free loopback port")
+        Self::start_at(SocketAddr::from(([127, 0, 0, 1], 0)), behaviour).expect("a loopback port is free")
     }
 
     /// Starts a fake at this address. Fails if the address is in use.
@@ -178,7 +178,7 @@ impl Fake {
 
     /// Listens again at the same address.
     pub fn come_back(&mut self) {
-        let listener = TcpListener::bind(self.address).expect("nobody else took the address");
+        let listener = TcpListener::bind(self.address).expect("the address is still free");
         let server = Server::start(listener, Arc::clone(&self.shared));
         self.server = Some(server.expect("the server starts again"));
     }

@@ -41,8 +41,10 @@ impl Shared {
     /// Decides as the user who enters the code: allows access as this user, or denies it.
     pub(super) fn decide_device(&self, user_code: &str, user: Option<&str>) {
         let mut devices = self.devices.lock().unwrap();
-        let device =
-            devices.iter_mut().find(|device| device.user_code == user_code).expect("a code of this fake's");
+        let device = devices
+            .iter_mut()
+            .find(|device| device.user_code == user_code)
+            .expect("this server issued the code");
         device.decision = Some(user.map_or(Decision::Denied, |user| Decision::Allowed(user.to_owned())));
     }
 

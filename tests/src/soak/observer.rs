@@ -93,7 +93,8 @@ impl Sightings {
         let call = GetToken { account: Some(account.name.clone()), min_valid_s: None, wait_ms: Some(0) };
         let Ok(reply) = callers.call(&call) else { return };
         let at = Instant::now();
-        let standing = fake.standing(reply.token.access_token.expose()).expect("the fake issued it");
+        let standing =
+            fake.standing(reply.token.access_token.expose()).expect("the fake Imgur issued the token");
         let mut seen = self.seen();
         let turns = seen.published.entry(standing.grant).or_default();
         if turns.iter().all(|(turn, _)| *turn != standing.turn) {

@@ -171,7 +171,7 @@ impl Site {
 
     /// Starts the daemon.
     pub(super) fn spawn(&mut self) {
-        assert!(self.daemon.is_none(), "a daemon runs already");
+        assert!(self.daemon.is_none(), "a daemon is already running");
         let arguments: &[&str] = if self.bus.is_some() { &[] } else { &["--no-dbus"] };
         self.daemon = Some(self.bed.spawn_daemon(arguments));
     }

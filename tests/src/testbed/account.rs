@@ -15,7 +15,7 @@ impl Testbed {
         let mut seen = Vec::new();
         loop {
             let Some(answer) = watch.receive() else {
-                panic!("the account did not come to be as it should; it was {seen:?}");
+                panic!("the account did not reach the expected state; it had {seen:?}");
             };
             let account: Account = serde_json::from_value(answer["parameters"]["account"].clone()).unwrap();
             if wanted(&account) {

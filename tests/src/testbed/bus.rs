@@ -73,18 +73,18 @@ impl Testbed {
 /// Runs `task`, and fails if it does not end in time.
 pub fn in_time<T>(task: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async { tokio::time::timeout(PATIENCE, task).await.expect("it ends in time") })
+    runtime.block_on(async { tokio::time::timeout(PATIENCE, task).await.expect("the task ends in time") })
 }
 
 /// The next item of the stream. Fails if the stream has ended.
 pub async fn next<T>(stream: &mut (impl Stream<Item = T> + Unpin)) -> T {
-    stream.next().await.expect("the stream goes on")
+    stream.next().await.expect("the stream has another item")
 }
 
 impl Bus {
     /// Starts the bus at its address.
     pub fn start(&mut self) {
-        assert!(self.running.is_none(), "the bus runs already");
+        assert!(self.running.is_none(), "the bus is already running");
         let mut child = self
             .command
             .stdin(Stdio::null())
@@ -96,7 +96,7 @@ impl Bus {
         assert!(first_readable(&[lines.get_ref().as_fd()]).is_some(), "dbus-daemon did not start in time");
         let mut address = String::new();
         lines.read_line(&mut address).unwrap();
-        assert!(address.starts_with("unix:"), "dbus-daemon ended at once");
+        assert!(address.starts_with("unix:"), "dbus-daemon printed no address");
         self.running = Some((child, lines));
     }
 

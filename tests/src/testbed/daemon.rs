@@ -68,7 +68,7 @@ impl Daemon {
                 Err(RecvTimeoutError::Disconnected) => {
                     panic!("imgurd ended ({}) before {line}", self.child.wait().unwrap())
                 }
-                Err(RecvTimeoutError::Timeout) => panic!("imgurd did not say {line} in time"),
+                Err(RecvTimeoutError::Timeout) => panic!("imgurd did not send {line} in time"),
             }
         }
     }
@@ -81,7 +81,7 @@ impl Daemon {
     /// The processor time of all its threads.
     pub fn processor_time(&self) -> Duration {
         let text = fs::read_to_string(format!("/proc/{}/stat", self.id())).unwrap();
-        let (_, fields) = text.rsplit_once(") ").expect("as proc_pid_stat(5) says");
+        let (_, fields) = text.rsplit_once(") ").expect("the format is that of proc_pid_stat(5)");
         let ticks: u64 = fields.split(' ').skip(11).take(2).map(|field| field.parse::<u64>().unwrap()).sum();
         // A tick is 10 ms on Linux (`USER_HZ`, time(7)).
         Duration::from_millis(ticks * 10)

@@ -29,7 +29,7 @@ impl Testbed {
         command.arg("mount -t tmpfs -o size=$1,mode=700 imgurd \"$2\" && echo mounted && read _");
         command.args(["sh", &(pages * PAGE).to_string()]).arg(&mountpoint);
         let mut keeper = self.start(command);
-        assert_eq!(keeper.line().as_deref(), Some("mounted"), "user namespaces are to be had");
+        assert_eq!(keeper.line().as_deref(), Some("mounted"), "user namespaces are allowed");
         let disk = Disk { keeper, mountpoint };
         self.launch_by(disk.entrance());
         disk

@@ -68,7 +68,10 @@ impl Testbed {
         let is_wayland = self.environment.lock().unwrap().contains_key(OsStr::new("WAYLAND_DISPLAY"));
         let mut command = self.command(if is_wayland { "grim" } else { "import" });
         command.args(["-window", "root"].iter().filter(|_| !is_wayland));
-        assert!(command.arg(picture).status().is_ok_and(|status| status.success()), "no picture of {name}");
+        assert!(
+            command.arg(picture).status().is_ok_and(|status| status.success()),
+            "cannot take a picture of {name}"
+        );
     }
 
     /// A screenshot of the only window, as a PNG, taken once the window has stopped changing.
@@ -89,7 +92,7 @@ impl Testbed {
                 }
                 last = picture;
             }
-            assert!(Instant::now() < end, "a window is shown, and does not change");
+            assert!(Instant::now() < end, "no window is shown, or it keeps changing");
             std::thread::yield_now();
         }
     }
@@ -148,6 +151,6 @@ impl Drop for Running {
 pub fn wait_for_owner(bed: &Testbed, name: &str) {
     let end = Instant::now() + PATIENCE;
     while !bed.command("busctl").args(["--user", "status", name]).output().unwrap().status.success() {
-        assert!(Instant::now() < end, "{name} is not there in time");
+        assert!(Instant::now() < end, "{name} has no owner in time");
     }
 }

@@ -21,7 +21,7 @@ pub fn wait_for_content(path: &Path, wanted: impl Fn(&str) -> bool) -> String {
         }
         let patience = Timespec { tv_sec: PATIENCE.as_secs().try_into().unwrap(), tv_nsec: 0 };
         let count = poll(&mut [PollFd::new(&changes, PollFlags::IN)], Some(&patience)).unwrap();
-        assert_ne!(count, 0, "{} did not come to hold what it should", path.display());
+        assert_ne!(count, 0, "{} did not get the expected content", path.display());
         let mut buffer = [MaybeUninit::uninit(); 4096];
         inotify::Reader::new(&changes, &mut buffer).next().unwrap();
     }

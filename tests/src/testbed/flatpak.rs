@@ -55,7 +55,7 @@ impl Flatpak {
 
     /// [`OTHER_APPLICATION`] with the same permissions.
     pub fn other(self) -> Self {
-        assert!(self.scope.is_none(), "a scope is named after its application");
+        assert!(self.scope.is_none(), "the application changes before its scope is started");
         Self { application: OTHER_APPLICATION, ..self }
     }
 
@@ -102,7 +102,11 @@ fn installation() -> PathBuf {
         let mut build = Command::new("sh");
         build.args(["-c", SCRIPT, "sh"]).arg(&new).args([APPLICATION, OTHER_APPLICATION]);
         let output = build.stdin(Stdio::null()).output().unwrap();
-        assert!(output.status.success(), "no Flatpak was built: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "the Flatpak was not built: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         fs::rename(new, &ready).unwrap();
     }
     ready

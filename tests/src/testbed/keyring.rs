@@ -104,7 +104,7 @@ impl Keyring {
     }
 
     fn spawn(&mut self, bed: &Testbed, arguments: &[&str], password: &str) {
-        assert!(self.child.is_none(), "a keyring runs already");
+        assert!(self.child.is_none(), "a keyring is already running");
         let mut command = bed.command("gnome-keyring-daemon");
         command.args(["--foreground", "--components=secrets"]).args(arguments);
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
@@ -208,7 +208,10 @@ impl Keyring {
         B: serde::Serialize + zbus::DynamicType,
     {
         let call = self.bus.call_method(Some(NAME), path, Some(interface), method, arguments);
-        self.runtime.block_on(async { timeout(PATIENCE, call).await }).expect("an answer in time").unwrap()
+        self.runtime
+            .block_on(async { timeout(PATIENCE, call).await })
+            .expect("the keyring answers in time")
+            .unwrap()
     }
 
     /// Sets what the user does at each dialog from now on, and at the open one. At first, the user presses Escape.
@@ -225,7 +228,7 @@ impl Keyring {
     pub fn wait_for_dialogs(&mut self, number: usize) {
         let shown = self.shown.wait_for(|shown| *shown >= number);
         let shown = self.runtime.block_on(async { timeout(PATIENCE, shown).await.map(drop) });
-        shown.expect("a dialog in time");
+        shown.expect("the dialogs are shown in time");
     }
 }
 

@@ -47,7 +47,7 @@ impl Daemon {
             };
             assert!(
                 look == 1 || Instant::now() < deadline,
-                "{when}: {} copies of secret number {number} of those {what}\n{}",
+                "{when}: {} copies of secret number {number} of the secrets {what}\n{}",
                 copies.len(),
                 copies.iter().map(|copy| memory.describe(copy)).collect::<String>()
             );
@@ -75,7 +75,7 @@ impl Memory {
     fn of(process: u32) -> Self {
         let maps = fs::read_to_string(format!("/proc/{process}/maps")).unwrap();
         let memory =
-            File::open(format!("/proc/{process}/mem")).expect("its memory may be read by the tester");
+            File::open(format!("/proc/{process}/mem")).expect("the test may read the process's memory");
         Self(maps.lines().filter_map(|line| Mapping::read(line, &memory)).collect())
     }
 

@@ -333,6 +333,6 @@ pub fn binary(name: &str) -> PathBuf {
         .map(|directory| directory.join(name))
         .find(|path| path.is_file())
         .unwrap_or_else(|| {
-            panic!("there is no {name}; build it first: cargo build --workspace --all-targets")
+            panic!("{name} does not exist; build it first: cargo build --workspace --all-targets")
         })
 }

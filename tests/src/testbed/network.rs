@@ -64,7 +64,10 @@ impl Testbed {
         let enter = ["nsenter", &target, "--user", "--net", "--mount", "--preserve-credentials", "--"];
         let entrance = enter.map(str::to_owned).to_vec();
         let mut network = Network { holder, entrance, hand, files };
-        network.hand.read_exact(&mut [0]).expect("namespaces, which need user namespaces to be allowed");
+        network
+            .hand
+            .read_exact(&mut [0])
+            .expect("the namespaces exist, which needs user namespaces to be allowed");
         self.launch_by(network.entrance.clone());
         // Look up only the test's names: sockets in the file system may lead to the machine's resolver.
         network.replace("/etc/nsswitch.conf", "hosts: files dns\n");
@@ -77,7 +80,8 @@ impl Testbed {
 impl Network {
     /// A command in the network, with the testbed's environment, in this directory.
     pub fn command(&self, bed: &Testbed, directory: &Path, program: impl AsRef<Path>) -> Command {
-        let (nsenter, namespaces) = self.entrance.split_first().expect("nsenter, and what it enters");
+        let (nsenter, namespaces) =
+            self.entrance.split_first().expect("the command of the network begins with nsenter");
         let mut command = bed.command(nsenter);
         // A process that enters another mount namespace is in its root directory (setns(2)).
         command.arg(format!("--wd={}", directory.display())).args(namespaces).arg(program.as_ref());

@@ -28,7 +28,7 @@ pub fn wait_until_free(port: u16) {
         // Waiting for the server's answer is the pause of this loop.
         let _ =
             stream.write_all(b"GET / HTTP/1.1\r\n\r\n").and_then(|()| stream.read_to_end(&mut Vec::new()));
-        assert!(began.elapsed() < PATIENCE, "something still listens at port {port}");
+        assert!(began.elapsed() < PATIENCE, "a program still listens at port {port}");
     }
 }
 

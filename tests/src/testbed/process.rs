@@ -18,7 +18,7 @@ pub fn as_root(name: &str, test: impl FnOnce()) {
     let mut again = Command::new("unshare");
     again.args(["--user", "--map-root-user"]).arg(std::env::current_exe().unwrap()).args(["--exact", name]);
     let status = again.status().expect("unshare is installed (Debian: util-linux)");
-    assert!(status.success(), "{name} failed in a namespace of its own");
+    assert!(status.success(), "{name} failed in a user namespace");
 }
 
 /// Whether the test runs as root, which it needs for other users or cgroups. Without root, prints what is left out;

@@ -126,7 +126,7 @@ impl Program {
     /// Waits for a line that is `wanted`, and returns it.
     pub fn line_where(&mut self, wanted: impl Fn(&str) -> bool) -> String {
         loop {
-            let line = self.line().expect("a line that is wanted, before the end");
+            let line = self.line().expect("the program prints such a line before it ends");
             if wanted(&line) {
                 return line;
             }
@@ -172,7 +172,11 @@ impl Program {
             stderr: text(self.stderr.take()),
         };
         if self.name.ends_with("imgurctl") && !std::thread::panicking() {
-            assert!(!output.stderr.contains("(os error"), "no reader knows that number: {}", output.stderr);
+            assert!(
+                !output.stderr.contains("(os error"),
+                "an error of imgurctl shows no error number: {}",
+                output.stderr
+            );
         }
         self.outputs.lock().unwrap().push(output.clone());
         output

@@ -85,7 +85,7 @@ impl Prompter {
 }
 
 fn caller(header: &Header<'_>) -> OwnedUniqueName {
-    header.sender().expect("the bus says who calls").to_owned().into()
+    header.sender().expect("the bus names the sender").to_owned().into()
 }
 
 /// Tells the caller that the prompt is ready for the next step or done.
@@ -119,11 +119,14 @@ const PUBLIC: [u8; 1] = [2];
 
 /// The encrypted password, in answer to the other half: AES-128 in CBC mode, with a key derived by HKDF-SHA256.
 fn encrypted(theirs: &str, password: &str) -> String {
-    let public = theirs.lines().find_map(|line| line.strip_prefix("public=")).expect("their half");
+    let public = theirs
+        .lines()
+        .find_map(|line| line.strip_prefix("public="))
+        .expect("the text has the other half of the exchange");
     // Use the number as it is: the keyring does not pad it with zeros, so it may be shorter.
     let common = BASE64_STANDARD.decode(public).expect("base64");
     let mut key = [0; 16];
-    Hkdf::<Sha256>::new(None, &common).expand(&[], &mut key).expect("a short key");
+    Hkdf::<Sha256>::new(None, &common).expand(&[], &mut key).expect("the key is short enough for HKDF");
     let iv = [7; 16];
     let cipher = cbc::Encryptor::<aes::Aes128>::new(&key.into(), &iv.into());
     let secret = cipher.encrypt_padded_vec_mut::<Pkcs7>(password.as_bytes());

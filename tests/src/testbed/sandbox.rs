@@ -34,15 +34,18 @@ impl Sandbox {
         let root = if unified.exists() { unified } else { Path::new("/sys/fs/cgroup") };
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let cgroup = root.join(format!("app-flatpak-{application}-{}{number:03}.scope", std::process::id()));
-        fs::create_dir(&cgroup).expect("cgroups (version 2) are root's to make");
-        let ours = fs::read_to_string("/proc/self/cgroup").expect("the kernel tells");
-        let path = ours.lines().find_map(|line| line.strip_prefix("0::/")).expect("cgroups (version 2)");
+        fs::create_dir(&cgroup).expect("root can create cgroups (version 2)");
+        let ours = fs::read_to_string("/proc/self/cgroup").expect("the kernel reports the cgroup");
+        let path = ours
+            .lines()
+            .find_map(|line| line.strip_prefix("0::/"))
+            .expect("the test is in a cgroup (version 2)");
         Some(Self { cgroup, home: root.join(path) })
     }
 
     /// Moves the test itself into the sandbox until the sandbox is dropped.
     pub fn enter(&self) {
-        fs::write(self.cgroup.join("cgroup.procs"), "0").expect("root moves processes");
+        fs::write(self.cgroup.join("cgroup.procs"), "0").expect("root can move processes");
     }
 
     /// A command that runs `program` in the sandbox, with the testbed's environment.

@@ -99,7 +99,7 @@ impl Scene {
 
     /// Starts the daemon with these arguments.
     pub fn start_with(&mut self, arguments: &[&str]) {
-        assert!(self.daemon.is_none(), "a daemon runs already");
+        assert!(self.daemon.is_none(), "a daemon is already running");
         let default: &[&str] = if self.bed.bus_address().is_some() { &[] } else { &["--no-dbus"] };
         self.daemon = Some(self.bed.daemon_with(&[default, arguments].concat()));
     }
@@ -145,7 +145,7 @@ impl Scene {
     pub fn account(&self) -> Account {
         let call = ListAccounts { account: Some(ACCOUNT.to_owned()) };
         let accounts = self.bed.client().call(&call).unwrap().accounts;
-        accounts.into_iter().next().expect("one account")
+        accounts.into_iter().next().expect("there is one account")
     }
 
     /// Waits until the account is as `wanted`.
@@ -177,6 +177,6 @@ impl Scene {
 
     /// The registered callback URL.
     pub fn callback(&self) -> String {
-        self.fake.behaviour().callback.expect("the account has registered one")
+        self.fake.behaviour().callback.expect("the fake Imgur has a callback")
     }
 }

@@ -107,7 +107,7 @@ fn parse(trace: &str) -> Vec<Call> {
         let line = line.trim_start();
         if let Some((_, rest)) = line.split_once(" resumed>") {
             let begun = calls.iter_mut().rev().find(|(of, call)| of == thread && call.result.is_empty());
-            let (_, call) = begun.expect("what is resumed has begun");
+            let (_, call) = begun.expect("a call that resumes has begun");
             let (arguments, result) = rest.rsplit_once(" = ").unwrap_or((rest, ""));
             call.arguments.push_str(arguments.trim_end());
             (call.result, call.end) = (result.to_owned(), number);

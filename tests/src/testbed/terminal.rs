@@ -40,7 +40,7 @@ pub fn at_terminal(
             Some(_) => return (child.wait().unwrap(), seen),
             None => {
                 let _ = child.kill();
-                panic!("nothing happens any more after: {seen}");
+                panic!("no further output after: {seen}");
             }
         }
     }

@@ -133,7 +133,7 @@ fn a_flatpak_program_sees_its_directory_and_the_filtered_bus() {
     let inside = |flatpak: &Flatpak| bed.start(flatpak.command(&bed, "sh", &["-c", look])).finish().success();
     let seen = inside(&flatpak).stdout;
     assert!(seen.starts_with("0\nname=org.example.App\norg.freedesktop.DBus :"), "{seen}");
-    assert!(seen.ends_with(" 2\n"), "it sees the bus and itself alone: {seen}");
+    assert!(seen.ends_with(" 2\n"), "the program sees only the bus and itself: {seen}");
     let seen = inside(&Flatpak::new(&[]).unwrap().other()).stdout;
     assert!(seen.starts_with("1\nname=org.example.Other\n"), "{seen}");
 }

@@ -113,7 +113,7 @@ fn explains_each_kind_of_error(example: Example) {
     (0..6).for_each(|_| drop(scene.refresh()));
     scene.fake.kill_access_token();
     let said = fails(&scene, example, "Try again");
-    assert!(said.contains("a minute"), "the keeper's own reason: {said}");
+    assert!(said.contains("a minute"), "the error shows imgurd's reason: {said}");
 
     let before = std::fs::read_to_string(scene.bed.config_file()).unwrap();
     scene.bed.configure(&format!("{before}\n[access]\nunsandboxed = \"deny\"\n"));

@@ -47,7 +47,7 @@ impl Reader {
 fn examples_for(reader: Reader) -> Vec<Example> {
     let all = pages().into_iter().flat_map(|(page, roff)| examples(&page, &roff));
     let found: Vec<_> = all.filter(|example| Reader::of(example) == reader).collect();
-    assert!(!found.is_empty(), "{reader:?} has nothing to try");
+    assert!(!found.is_empty(), "there are no examples for {reader:?}");
     found
 }
 
@@ -140,9 +140,9 @@ fn run(environment: &Environment, page: &str, text: &str) {
     let answers = api(environment);
     assert!(answers.iter().all(|status| *status == Some(200)), "{page}: {text}: {answers:?}\n{seen}");
     let asks = text.contains("curl ") || text.contains("upload.py");
-    assert!(!asks || answers.len() > requests, "{page}: {text} asked for nothing\n{seen}");
+    assert!(!asks || answers.len() > requests, "{page}: {text} sent no request\n{seen}");
     if rejects {
-        assert_eq!(environment.refreshes(), refreshes + 1, "for a rejected token there is another\n{seen}");
+        assert_eq!(environment.refreshes(), refreshes + 1, "a rejected token causes one refresh\n{seen}");
     }
 }
 
@@ -282,7 +282,9 @@ fn the_socket_answers_like_the_manual_page() {
         for exchange in example.text.split("\n\n") {
             let lines: Vec<Value> =
                 exchange.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-            let [call, expected] = lines.as_slice() else { panic!("a call and an answer: {exchange}") };
+            let [call, expected] = lines.as_slice() else {
+                panic!("expected a call and an answer: {exchange}")
+            };
             let mut wire = environment.bed.wire();
             wire.send(call);
             let answer = wire.answer();
@@ -319,7 +321,7 @@ fn every_command_on_the_pages_exists() {
             }
         }
     }
-    assert!(count > 10, "the pages were read: {count}");
+    assert!(count > 10, "the pages have more than 10 commands: {count}");
 }
 
 #[test]

@@ -41,9 +41,9 @@ fn each_link_of_a_document_leads_to_a_file() {
             if file.is_empty() || file.contains("://") {
                 continue;
             }
-            assert!(directory.join(file).exists(), "{document} links to {file}");
+            assert!(directory.join(file).exists(), "{document} links to {file}, which does not exist");
             count += 1;
         }
     }
-    assert!(count > 20, "the documents were read");
+    assert!(count > 20, "the documents have more than 20 links");
 }

@@ -111,8 +111,8 @@ fn check(texts: impl IntoIterator<Item = (String, String)>) {
         read += 1;
         found.extend(retired(&text).into_iter().map(|it| format!("{place}: {it}\n    {text}\n")));
     }
-    assert!(read > 0, "nothing was read");
-    assert!(found.is_empty(), "plain words, please:\n{}", found.concat());
+    assert!(read > 0, "there are no texts to check");
+    assert!(found.is_empty(), "retired words:\n{}", found.concat());
 }
 
 #[test]

@@ -46,7 +46,7 @@ impl Reader {
 /// The blocks that this reader tries.
 fn blocks_for(reader: Reader) -> Vec<Block> {
     let found: Vec<_> = all_blocks().into_iter().filter(|block| Reader::of(block) == reader).collect();
-    assert!(!found.is_empty(), "{reader:?} has nothing to try");
+    assert!(!found.is_empty(), "there are no examples for {reader:?}");
     found
 }
 
@@ -58,7 +58,7 @@ pub(crate) fn ssh_blocks() -> Vec<Block> {
 /// The block that installs imgurd and gets the first token.
 pub(crate) fn start_block() -> Block {
     let mut blocks = blocks_for(Reader::Newcomer).into_iter();
-    blocks.find(|block| block.text.contains("make install")).expect("it is in there")
+    blocks.find(|block| block.text.contains("make install")).expect("a block runs `make install`")
 }
 
 /// Runs a block in the environment.
@@ -98,7 +98,7 @@ fn try_in(environment: &Environment, block: &Block) {
         assert_eq!(last.status, Some(200), "{seen}");
     }
     if rejects {
-        assert_eq!(environment.refreshes(), refreshes + 1, "for a rejected token there is another\n{seen}");
+        assert_eq!(environment.refreshes(), refreshes + 1, "a rejected token causes one refresh\n{seen}");
     }
 }
 
@@ -127,7 +127,7 @@ fn following_the_readme_leads_to_a_token() {
     }
     let token = environment.bed.ctl(&["token"]).success();
     assert!(environment.fake.is_live(token.line()));
-    assert!(environment.bed.home().join(".local/bin/imgurctl").is_file(), "it is installed");
+    assert!(environment.bed.home().join(".local/bin/imgurctl").is_file(), "imgurctl is installed");
 }
 
 #[test]

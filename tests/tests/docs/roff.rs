@@ -84,7 +84,7 @@ fn plain(roff: &str) -> String {
             ("fR", ""),
         ];
         let known = escapes.iter().find_map(|(escape, is)| Some((is, piece.strip_prefix(escape)?)));
-        let (is, rest) = known.unwrap_or_else(|| panic!("what is \\{piece} in: {roff}"));
+        let (is, rest) = known.unwrap_or_else(|| panic!("unknown escape \\{piece} in: {roff}"));
         text.extend([is, rest]);
     }
     text

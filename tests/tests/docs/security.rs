@@ -47,11 +47,11 @@ fn exists(root: &Path, test: &str) -> bool {
 fn every_claim_names_existing_tests() {
     let root = repository();
     let claims = claims(&fs::read_to_string(root.join("SECURITY.md")).unwrap());
-    assert!(claims.len() > 20, "the table was read");
+    assert!(claims.len() > 20, "the table has more than 20 claims");
     for (claim, tests) in claims {
-        assert!(!tests.is_empty(), "no test attacks: {claim}");
+        assert!(!tests.is_empty(), "no test is named for: {claim}");
         for test in tests {
-            assert!(exists(root, &test), "there is no test {test}, which is to attack: {claim}");
+            assert!(exists(root, &test), "test {test} does not exist; it is named for: {claim}");
         }
     }
 }

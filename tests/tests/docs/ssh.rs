@@ -119,5 +119,5 @@ fn without_the_sshd_setting_a_leftover_socket_blocks_forwarding() {
     two.scene.ctl(&["permit", "allow", "remote", ACCOUNT]).success();
     two.ssh(&["far", "imgurctl token"]).success();
     let second = two.ssh(&["far", "imgurctl token"]);
-    assert_eq!(second.code, Some(255), "which is why systemd/README.md has it: {second:?}");
+    assert_eq!(second.code, Some(255), "the leftover socket makes ssh fail: {second:?}");
 }

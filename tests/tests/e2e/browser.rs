@@ -37,7 +37,11 @@ fn sign_in_with_the_token_flow(scene: &Scene, browser: &Chromium) -> Vec<String>
     assert!(said.contains("You can close this page."), "{said}");
     login.finish().success();
     assert!(scene.fake.is_live(&scene.token()));
-    assert_eq!(scene.fake.requests(Endpoint::Token).len(), 0, "the tokens came with the fragment");
+    assert_eq!(
+        scene.fake.requests(Endpoint::Token).len(),
+        0,
+        "the tokens come in the fragment, without a token request"
+    );
     scene.fake.secrets()
 }
 
@@ -46,7 +50,7 @@ fn the_token_flow_signs_in_and_leaves_no_token_in_the_window() {
     let scene = scene();
     let browser = Chromium::start(&scene.bed);
     let secrets = sign_in_with_the_token_flow(&scene, &browser);
-    assert_eq!(browser.url(), scene.callback(), "neither state nor tokens are in the address bar");
+    assert_eq!(browser.url(), scene.callback(), "the address bar shows neither state nor tokens");
     assert_eq!(browser.evaluate("return document.title"), "Signed in as alice – imgurd");
     assert_eq!(browser.evaluate("return history.state"), json!(null));
     let memory = browser.evaluate("return [document.URL, document.documentElement.outerHTML].join()");
@@ -134,5 +138,5 @@ fn the_page_of_an_expired_sign_in_says_so() {
     browser.press("allow");
     let said = browser.wait_for_heading("This sign-in has expired");
     assert!(said.contains("imgurctl login mytoken"), "{said}");
-    assert!(scene.account().login_pending, "the sign-in that is open goes on");
+    assert!(scene.account().login_pending, "the open sign-in continues");
 }

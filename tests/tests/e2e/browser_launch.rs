@@ -169,7 +169,7 @@ fn the_portal_opens_the_browser_if_there_is_one() {
         browser::allow(&soon(&mut uris).await, "alice");
         assert_eq!(server.notified().await.summary, "imgurd: signed in to 127.0.0.1");
     });
-    assert!(!scene.bed.root().join("opened").exists(), "by nobody else");
+    assert!(!scene.bed.root().join("opened").exists(), "only the portal opens the browser");
 }
 
 #[test]
@@ -198,7 +198,7 @@ fn without_a_portal_the_service_manager_starts_the_browser() {
             String::try_from(value.try_clone().unwrap()).unwrap()
         };
         assert_eq!(text("Type"), "oneshot");
-        assert_eq!(text("KillMode"), "process", "a browser outlives what started it");
+        assert_eq!(text("KillMode"), "process", "the browser keeps running when its starter ends");
         assert_eq!(text("CollectMode"), "inactive-or-failed");
         browser::allow(&page_of(&properties), "alice");
         assert_eq!(server.notified().await.summary, "imgurd: signed in to 127.0.0.1");

@@ -146,7 +146,7 @@ fn a_nonce_works_once_and_only_with_the_state() {
     login.finish().success();
     let (_login, url) = scene.login(&["--flow", "token"]);
     let next = get(&scene, &format!("state={}", state_of(&url)), "");
-    assert_ne!(nonce_on(&next), nonce, "the next sign-in's page has another");
+    assert_ne!(nonce_on(&next), nonce, "the page of the next sign-in has a new nonce");
 }
 
 #[test]
@@ -154,7 +154,7 @@ fn posted_tokens_are_refused_outside_the_token_flow() {
     let scene = Scene::memory(Behaviour::default());
     let (_login, url) = scene.login(&[]);
     let state = state_of(&url);
-    assert_eq!(status(&get(&scene, &format!("state={state}"), "")), 404, "no script is served");
+    assert_eq!(status(&get(&scene, &format!("state={state}"), "")), 404, "no page with a script is served");
     let body = format!("state={state}&{TOKENS}");
     let headers = format!("Origin: http://127.0.0.1:{}\r\nContent-Length: {}\r\n", port(&scene), body.len());
     assert_eq!(status(&request(&scene, "POST", "", &headers, &body)), 400);
@@ -210,7 +210,7 @@ fn an_incomplete_request_is_closed_after_ten_seconds() {
     for mut stream in [in_a_header, in_a_body] {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).expect("the daemon hangs up first");
+        stream.read_to_end(&mut answer).expect("imgurd closes the connection before the test gives up");
         assert!(matches!(status(&String::from_utf8(answer).unwrap()), 0 | 400 | 408));
     }
     assert!(landing.scene.account().login_pending);

@@ -56,7 +56,7 @@ fn a_clock_jump_is_accounted_for_after_a_restart() {
     scene.token();
     scene.wait_until(|account| account.state == State::Fresh && !account.unsaved);
     scene.restart();
-    assert_eq!(scene.token(), token, "what was stored had moved along");
+    assert_eq!(scene.token(), token, "the saved times were adjusted to the new clock");
     assert_eq!(scene.refreshes().len(), 0);
 }
 

@@ -20,7 +20,7 @@ pub(crate) fn fails(run: impl Fn(&[&str]) -> Output, arguments: &[&str], code: i
     assert!(line.starts_with("imgurctl: "), "{line}");
     let with_json = [arguments, &["--json"]].concat();
     let object = run(&with_json).exits(code).complaint().to_owned();
-    let object: Value = serde_json::from_str(&object).expect("one JSON object");
+    let object: Value = serde_json::from_str(&object).expect("the output is one JSON object");
     assert_eq!(object["error"], name, "{object}");
     assert!(object["reason"].as_str().is_some_and(|reason| !reason.is_empty()), "{object}");
     object
@@ -181,7 +181,7 @@ fn a_failed_login_is_exit_code_10() {
     let output = scene.ctl(&["login", "--no-browser", "--timeout", "0s"]).exits(10);
     assert!(output.stderr.contains("to try again"), "{}", output.stderr);
     let output = scene.ctl(&["login", "--no-browser", "--timeout", "0s", "--json"]).exits(10);
-    let error: Value = serde_json::from_str(&output.stderr).expect("nothing but the error");
+    let error: Value = serde_json::from_str(&output.stderr).expect("standard error has the error only");
     assert_eq!(error["error"], "LoginFailed");
 }
 
@@ -234,7 +234,7 @@ fn status_prints_a_table_or_json() {
     for word in [ACCOUNT, "alice", "fresh", "min"] {
         assert!(table.contains(word), "{word}: {table}");
     }
-    assert!(!table.contains('\u{1b}'), "no colour where nobody looks");
+    assert!(!table.contains('\u{1b}'), "no colour is used without a terminal");
     assert!(scene.ctl(&["status", "--color", "always"]).success().stdout.contains('\u{1b}'));
     let json = scene.ctl(&["status", "--json"]).success().json();
     assert_eq!(json["accounts"][0]["state"], "fresh");
@@ -277,7 +277,7 @@ fn account_adds_lists_shows_changes_chooses_and_removes() {
     scene.ctl(&["account", "set", "second", "--scope", "x y", "--client-auth", "basic"]).success();
     assert_eq!(show("second")["settings"]["scope"], "x y");
     assert_eq!(show("second")["settings"]["client_auth"], "basic");
-    assert_eq!(show("second")["settings"]["client_id"], "abc", "what is not given stays");
+    assert_eq!(show("second")["settings"]["client_id"], "abc", "settings that are not given stay unchanged");
     scene.ctl(&["account", "set", "second", "--scope", ""]).success();
     assert!(show("second")["settings"]["scope"].as_str().is_none_or(str::is_empty));
     let sheet = scene.ctl(&["account", "show", "second"]).success().stdout;

@@ -56,7 +56,7 @@ fn each_login_has_a_random_state_and_pkce_challenge() {
     assert_eq!(sent["response_type"], "code");
     assert_eq!(sent["code_challenge_method"], "S256");
     assert!(sent["state"].starts_with("prefix-") && sent["state"].len() >= "prefix-".len() + 22);
-    assert!(!sent.contains_key("redirect_uri"), "Imgur wants none");
+    assert!(!sent.contains_key("redirect_uri"), "Imgur takes no redirect_uri");
     browser::allow(&url, "alice");
     login.finish().success();
     // The fake Imgur refuses a verifier that does not match the challenge.
@@ -104,7 +104,7 @@ fn an_answer_with_a_wrong_state_does_not_end_the_login() {
         assert_eq!(page.status, 400);
         assert!(page.text.contains("belongs to another sign-in"), "{}", page.text);
     }
-    assert_eq!(scene.fake.requests(Endpoint::Token).len(), 0, "no code was spent");
+    assert_eq!(scene.fake.requests(Endpoint::Token).len(), 0, "no code was sent");
     assert_eq!(browser::allow(&url, "alice").status, 200);
     login.finish().success();
 }
@@ -124,7 +124,7 @@ fn only_the_first_answer_of_a_login_counts() {
         assert!(first.join().unwrap().text.contains("Signed in as alice"));
     });
     login.finish().success();
-    assert_eq!(scene.fake.requests(Endpoint::Token).len(), 1, "the second code was not spent");
+    assert_eq!(scene.fake.requests(Endpoint::Token).len(), 1, "the second code was not sent");
 }
 
 #[test]
@@ -160,7 +160,7 @@ fn a_login_ends_when_its_client_ends() {
         assert!(!is_free(&scene.callback()));
         login.signal(signal);
         scene.wait_until(|account| !account.login_pending);
-        assert!(is_free(&scene.callback()), "the port is free again");
+        assert!(is_free(&scene.callback()), "the port is released");
         assert_ne!(login.finish().code, Some(0));
     }
     scene.login_as("alice", &[]).success();
@@ -193,7 +193,7 @@ fn landing(scene: &Scene, url: &str) -> String {
 fn the_whole_redirect_url_can_be_pasted() {
     let scene = scene();
     let (mut login, url) = scene.login(&["--paste"]);
-    assert!(!is_free(&scene.callback()), "nobody else can listen there");
+    assert!(!is_free(&scene.callback()), "imgurd listens at the port");
     let address = landing(&scene, &url);
     login.write(&format!("{address}\n"));
     login.finish().success();
@@ -347,7 +347,7 @@ fn a_call_during_a_login_waits_for_its_token() {
     let mut caller = scene.bed.wire();
     caller.ask("GetToken", &json!({}));
     assert!(scene.account().login_pending);
-    assert!(!caller.has_answer(), "it waits");
+    assert!(!caller.has_answer(), "the call waits");
     browser::allow(&url, "alice");
     assert!(scene.fake.is_live(token_of(&caller.answer())));
     login.finish().success();

@@ -26,12 +26,12 @@ fn three_hundred_callers_of_an_expired_token_cause_one_request() {
     }
     scene.fake.wait_for_requests(Endpoint::Token, 2);
     // Callers that came after the request have joined the wait, too.
-    assert!(callers.iter_mut().all(|caller| !caller.has_answer()), "all wait");
+    assert!(callers.iter_mut().all(|caller| !caller.has_answer()), "all callers wait");
     gate.release();
     let answers: Vec<_> = callers.iter_mut().map(Wire::answer).collect();
     let token = token_of(&answers[0]);
     assert!(scene.fake.is_live(token));
-    assert!(answers.iter().all(|answer| token_of(answer) == token), "all are served");
+    assert!(answers.iter().all(|answer| token_of(answer) == token), "all callers get the same token");
     assert_eq!(scene.refreshes().len(), 1);
 }
 
@@ -60,8 +60,11 @@ fn a_slow_refresh_does_not_delay_callers_with_a_valid_token() {
     assert_eq!(scene.account().state, State::Refreshing);
 
     let begin = Instant::now();
-    assert_eq!(scene.token(), first, "the account itself");
-    assert!(scene.ctl(&["token", "second"]).success().line() != first, "another account");
+    assert_eq!(scene.token(), first, "calls for the refreshing account are not delayed");
+    assert!(
+        scene.ctl(&["token", "second"]).success().line() != first,
+        "calls for another account are not delayed"
+    );
     scene.ctl(&["status"]).success();
     println!("three commands took {:?} while a refresh was held", begin.elapsed());
 

@@ -57,7 +57,7 @@ fn refresh_sends_nothing<F>(
     assert!(status(scene).contains(word), "{}", status(scene));
     assert_eq!(scene.token(), token);
     assert_eq!(scene.refreshes().len(), sent);
-    assert!(fs::read(keyring(disk)).unwrap() == before, "the file is as it was");
+    assert!(fs::read(keyring(disk)).unwrap() == before, "the file is unchanged");
     heal(fault);
     assert!(scene.fake.is_live(token_of(&caller.answer())));
     scene.wait_until(|account| account.state == State::Fresh && !account.unsaved);
@@ -88,7 +88,7 @@ fn new_token_is_saved_later<F>(
     assert_eq!(scene.token(), new);
     let said = status(scene);
     assert!(said.contains("only in memory") && said.contains(word), "{said}");
-    assert!(fs::read(keyring(disk)).unwrap() == before, "the file is as it was");
+    assert!(fs::read(keyring(disk)).unwrap() == before, "the file is unchanged");
     heal(fault);
     scene.wait_until(|account| !account.unsaved);
     is_durable(scene, disk, &new);
@@ -98,7 +98,7 @@ fn is_durable(scene: &mut Scene, disk: &Disk, token: &str) {
     scene.crash();
     scene.start();
     assert_eq!(scene.token(), token);
-    assert!(scene.fake.is_live(&scene.refresh()), "its refresh token with it");
+    assert!(scene.fake.is_live(&scene.refresh()), "the refresh token was saved, too");
     assert_eq!(names(&disk.state()), ["grants.keyring", "grants.keyring.work", "lock", "stored"]);
 }
 
@@ -128,7 +128,7 @@ fn an_incomplete_write_on_a_full_disk_keeps_the_old_file() {
     let strike = |_: &mut Scene| disk.fill_but(1);
     new_token_is_saved_later(&mut scene, &disk, strike, "written file is not complete", |()| {
         let written = fs::metadata(disk.state().join("grants.keyring.work")).unwrap().len();
-        assert!(0 < written && written < whole, "{written} of {whole} bytes fitted");
+        assert!(0 < written && written < whole, "{written} of {whole} bytes were written");
         disk.clear();
     });
 }
@@ -234,14 +234,14 @@ fn killed_at(call: &str) {
             gate.release();
             strace
         });
-        assert_eq!(scene.take_daemon().wait().code(), None, "it was killed");
+        assert_eq!(scene.take_daemon().wait().code(), None, "the daemon was killed by a signal");
         caller.expect_hang_up();
         early.or(late).unwrap().ended();
         let content = fs::read(keyring(&disk)).unwrap();
         scene.start();
         let account = scene.wait_until(|account| account.state == State::Fresh);
         assert!(!account.unsaved && !content.is_empty());
-        assert!(scene.fake.is_live(&scene.refresh()), "no grant was lost at {call}");
+        assert!(scene.fake.is_live(&scene.refresh()), "the grant was lost at {call}");
     }
     assert_eq!(names(&disk.state()), ["grants.keyring", "grants.keyring.work", "lock", "stored"]);
 }

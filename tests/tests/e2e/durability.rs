@@ -43,10 +43,10 @@ impl Ours {
         if !writes || !self.has(path) {
             return;
         }
-        assert!(call.arguments.ends_with(", 0600)"), "{call:?} is for its owner alone");
+        assert!(call.arguments.ends_with(", 0600)"), "{call:?} does not use mode 0600");
         let (is_new, grows) = (call.arguments.contains("O_EXCL"), call.arguments.contains("O_APPEND"));
         // Only the lock file may exist already: nothing is written to it.
-        assert!(is_new || grows || path.ends_with("imgurd/lock"), "{call:?} overwrites nothing");
+        assert!(is_new || grows || path.ends_with("imgurd/lock"), "{call:?} may overwrite an existing file");
         assert!(!call.arguments.contains("O_TRUNC"), "{call:?}");
     }
 
@@ -56,7 +56,10 @@ impl Ours {
         let path = &call.paths()[0];
         if self.has(path) {
             assert!(call.arguments.ends_with(", 0700)"), "{call:?}");
-            assert!(is_synced(path.parent().unwrap(), call.end..usize::MAX, calls), "{call:?} is durable");
+            assert!(
+                is_synced(path.parent().unwrap(), call.end..usize::MAX, calls),
+                "the directory of {call:?} is not synced"
+            );
         }
     }
 
@@ -78,13 +81,16 @@ impl Ours {
             .filter(|it| it.end < call.begin && writes(it, &[&made, &from]))
             .map(|it| it.end)
             .max();
-        let written = written.unwrap_or_else(|| panic!("{} is written before {call:?}", made.display()));
-        assert!(is_synced(&made, written..until, calls), "{} is synced before {call:?}", made.display());
+        let written = written.unwrap_or_else(|| panic!("{} is not written before {call:?}", made.display()));
+        assert!(is_synced(&made, written..until, calls), "{} is not synced before {call:?}", made.display());
         let name = to.file_name().unwrap().to_str().unwrap().to_owned();
         if to.extension().is_some_and(|extension| extension == "work") {
             return None;
         }
-        assert!(is_synced(to.parent().unwrap(), call.end..usize::MAX, calls), "{call:?} is durable");
+        assert!(
+            is_synced(to.parent().unwrap(), call.end..usize::MAX, calls),
+            "the directory of {call:?} is not synced"
+        );
         Some(name)
     }
 }
@@ -137,7 +143,7 @@ fn the_files_of_init_survive_a_power_loss() {
     let (output, calls) = bed.trace("imgurd", &["--no-dbus", "--socket", "/dev/null/socket"]);
     output.exits(1);
     let lock = bed.state_home().join("imgurd/lock");
-    let made = calls.iter().find(|call| call.paths().contains(&lock)).expect("the lock is made");
+    let made = calls.iter().find(|call| call.paths().contains(&lock)).expect("imgurd creates the lock file");
     assert!(made.arguments.ends_with(", 0600)"), "{made:?}");
 }
 
@@ -168,7 +174,7 @@ fn a_failed_write_keeps_the_old_configuration() {
         assert!(output.complaint().contains("imgurd cannot write"), "{}", output.stderr);
         strace.detach();
         assert!(std::fs::read(scene.bed.config_file()).unwrap() == before);
-        assert_eq!(files(), count, "nothing is left lying about");
+        assert_eq!(files(), count, "no temporary files remain");
     }
     scene.ctl(&["account", "set", "--scope", "all"]).success();
 }

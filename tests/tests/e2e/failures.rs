@@ -93,7 +93,7 @@ fn keeps_the_grant_when_the_cdn_answers_403() {
 fn keeps_the_grant_and_follows_no_redirect() {
     let elsewhere = imgurd_tests::fake::Fake::start(Behaviour::default());
     is_temporary(Fault::Redirect(elsewhere.token_url()), "redirect");
-    assert_eq!(elsewhere.requests(Endpoint::Token).len(), 0, "no token went there");
+    assert_eq!(elsewhere.requests(Endpoint::Token).len(), 0, "no request follows the redirect");
 }
 
 #[test]
@@ -175,7 +175,7 @@ fn a_lost_answer_costs_no_grant_if_the_server_tolerates_reuse() {
         assert_eq!(
             refreshes[0].refresh_token(),
             refreshes[1].refresh_token(),
-            "the current token is tried again"
+            "the retry sends the current refresh token"
         );
         assert_ne!(scene.refresh(), token);
     }
@@ -257,7 +257,11 @@ fn one_refusal_does_not_end_a_grant() {
     scene.fake.clear(Endpoint::Token);
     let refused = scene.refreshes()[0].clone();
     scene.refresh();
-    assert_eq!(scene.refreshes().last().unwrap().refresh_token(), refused.refresh_token(), "it was kept");
+    assert_eq!(
+        scene.refreshes().last().unwrap().refresh_token(),
+        refused.refresh_token(),
+        "the refresh token was kept"
+    );
 }
 
 #[test]

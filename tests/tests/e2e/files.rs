@@ -59,7 +59,7 @@ fn new_files_have_mode_0600_from_the_start() {
             && call.paths().iter().any(|path| path.starts_with(&state))
     });
     let made: Vec<_> = made.collect();
-    assert!(made.len() >= 2, "grants and witness: {calls:?}");
+    assert!(made.len() >= 2, "imgurd creates the file of grants and the witness: {calls:?}");
     for call in made {
         assert!(call.arguments.ends_with(", 0600)"), "{call:?}");
     }
@@ -245,7 +245,7 @@ fn unusable_directories_in_the_environment_fail_with_a_clear_error() {
             bed.set_env(variable, value);
             let log = refused(&bed);
             assert!(log.contains(word) && log.contains(value), "{variable}={value}: {log}");
-            assert_eq!(count(&bed.home()), 0, "{variable}={value} has it go elsewhere");
+            assert_eq!(count(&bed.home()), 0, "{variable}={value} makes imgurd write to another directory");
             assert!(!bed.socket().exists(), "{variable}={value}");
         }
     }
@@ -264,7 +264,7 @@ fn empty_and_relative_xdg_directories_are_ignored() {
         fs::copy(bed.config_file(), config.join("config.toml")).unwrap();
         bed.daemon();
         assert!(bed.home().join(".local/state/imgurd/lock").exists(), "{value:?}");
-        assert_eq!(count(&bed.home()), 2, "{value:?} is used where one stands");
+        assert_eq!(count(&bed.home()), 2, "{value:?} is used as a relative directory");
         assert!(!bed.root().join("relative").exists());
     }
 }

@@ -96,7 +96,7 @@ fn an_unverified_import_does_not_replace_a_working_grant() {
     assert_eq!(scene.token(), old);
     let output = scene.ctl_with(&["import", "--replace"], &refresh).exits(6);
     assert!(output.complaint().contains("aside"), "{}", output.stderr);
-    assert_eq!(scene.token(), old, "a token that nobody has seen work displaces nothing");
+    assert_eq!(scene.token(), old, "an unverified grant does not replace a working one");
     scene.fake.clear(Endpoint::Token);
     scene.ctl_with(&["import", "--replace"], &refresh).success();
     assert_ne!(scene.token(), old);
@@ -124,7 +124,7 @@ fn an_import_of_another_user_needs_replace() {
         json!({ "access_token": access, "refresh_token": refresh, "account_username": "bob" }).to_string();
     let output = scene.ctl_with(&["import"], &json).exits(2);
     assert!(output.complaint().contains("--replace"), "{}", output.stderr);
-    assert_eq!(scene.refreshes().len(), 0, "nothing was spent");
+    assert_eq!(scene.refreshes().len(), 0, "no refresh token was sent");
     assert_eq!(scene.token(), old);
 
     // imgurd learns the user of a bare refresh token only by using it. It then sets the new grant aside, for
@@ -228,7 +228,7 @@ fn a_changed_client_id_sets_the_grant_aside_until_it_is_changed_back() {
     let id = scene.fake.behaviour().client_id;
     scene.ctl(&["account", "set", "--client-id", &id]).success();
     assert_eq!(scene.token(), token);
-    assert_eq!(scene.refreshes().len(), 0, "nothing was sent in another's name");
+    assert_eq!(scene.refreshes().len(), 0, "no grant was sent with another client_id");
 }
 
 #[test]
@@ -259,7 +259,7 @@ fn a_grant_is_sent_only_to_the_server_that_gave_it() {
         scene.ctl(&["refresh"]).exits(4);
         scene.ctl(&["token"]).exits(4);
         assert_eq!(other.requests(Endpoint::Token).len(), 0);
-        assert_eq!(scene.fake.requests(Endpoint::Token).len(), asked, "{url} was asked");
+        assert_eq!(scene.fake.requests(Endpoint::Token).len(), asked, "the grant was sent to {url}");
     }
     scene.ctl(&["account", "set", "--token-url", &scene.fake.token_url()]).success();
     assert!(scene.fake.is_live(&scene.token()));

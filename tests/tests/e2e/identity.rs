@@ -12,7 +12,11 @@ fn told(fault: Fault) -> String {
     scene.fake.fail_always(Endpoint::Account, fault);
     let output = scene.login_as("alice", &[]).success();
     let account = scene.account();
-    assert_eq!((account.state, account.username.as_deref()), (State::Fresh, Some("alice")), "it is kept");
+    assert_eq!(
+        (account.state, account.username.as_deref()),
+        (State::Fresh, Some("alice")),
+        "the user name of the token response is kept"
+    );
     assert!(scene.fake.is_live(&scene.token()));
     output.stdout.lines().chain(output.stderr.lines()).last().unwrap().to_owned()
 }

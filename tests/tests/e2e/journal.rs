@@ -50,7 +50,7 @@ fn an_entry_names_the_program_the_account_and_the_wire() {
     let before = crate::now();
     scene.token();
     let entries = journal(&scene, &[]);
-    let [entry] = &entries[..] else { panic!("one entry: {entries:?}") };
+    let [entry] = &entries[..] else { panic!("expected one entry: {entries:?}") };
     assert_eq!((entry.outcome, entry.wire, entry.count), (Outcome::Granted, Wire::Socket, 1));
     assert_eq!(entry.account.as_deref(), Some(ACCOUNT));
     assert_eq!(entry.method.as_deref(), Some("GetToken"));
@@ -59,7 +59,7 @@ fn an_entry_names_the_program_the_account_and_the_wire() {
     assert_eq!(entry.uid, rustix::process::getuid().as_raw());
     assert!(!entry.sandboxed && entry.pid.is_some() && !entry.application.is_empty());
     assert!((before..=crate::now()).contains(&entry.at));
-    assert_eq!(in_file(&file(&scene.bed)), entries, "the file says the same");
+    assert_eq!(in_file(&file(&scene.bed)), entries, "the file has the same entries");
 
     let table = scene.ctl(&["journal"]).success().stdout.clone();
     assert!(words(&table).starts_with("TIME ACCOUNT RESULT APPLICATION PROGRAM VIA "), "{table}");
@@ -106,7 +106,11 @@ fn the_bus_records_and_reads_the_same_entries() {
         assert_eq!(text(number, "application").as_ref(), Some(&entry.application));
         assert_eq!(text(number, "account").as_deref(), Some(ACCOUNT));
     }
-    assert_eq!(entries[1].program.as_deref(), us.to_str(), "who is behind the bus, not the bus");
+    assert_eq!(
+        entries[1].program.as_deref(),
+        us.to_str(),
+        "the entry names the calling program, not the bus"
+    );
     assert_eq!(entries[1].pid, i32::try_from(std::process::id()).ok());
 }
 
@@ -142,7 +146,7 @@ fn repeated_calls_make_one_entry_a_minute() {
     }
     let count = |entries: &[JournalEntry]| entries.iter().map(|entry| entry.count).sum::<u64>();
     let shown = journal(&scene, &[]);
-    assert_eq!(count(&shown), 500, "what is only counted yet is shown: {shown:?}");
+    assert_eq!(count(&shown), 500, "calls that are only counted yet are shown: {shown:?}");
     let daemon = scene.take_daemon();
     let pid = daemon.id();
     daemon.signal(rustix::process::Signal::TERM);
@@ -151,7 +155,11 @@ fn repeated_calls_make_one_entry_a_minute() {
     let entries = in_file(&file(&scene.bed));
     assert_eq!(count(&entries), 500, "process {pid}: {entries:?}");
     // A minute may have ended meanwhile on a busy machine.
-    assert!(entries.len() <= 4 && lines == entries.len(), "{lines} lines logged, {} written", entries.len());
+    assert!(
+        entries.len() <= 4 && lines == entries.len(),
+        "the log has {lines} lines, the journal {} entries",
+        entries.len()
+    );
     let last = entries.last().unwrap();
     assert!(last.until.unwrap() >= last.at);
 }
@@ -171,7 +179,7 @@ fn the_journal_keeps_two_files_of_limited_size() {
     scene.token();
     assert_eq!(journal(&scene, &[]).len(), size / line.len() + 1);
     assert_eq!(in_file(&path).len(), 1);
-    assert_eq!(in_file(&older).len(), size / line.len(), "the older one gives way");
+    assert_eq!(in_file(&older).len(), size / line.len(), "the file replaces the older one");
     let names: Vec<_> =
         fs::read_dir(path.parent().unwrap()).unwrap().map(|it| it.unwrap().file_name()).collect();
     assert_eq!(
@@ -207,7 +215,7 @@ fn the_journal_does_not_follow_a_link() {
     fs::create_dir_all(bed.state_home().join("imgurd")).unwrap();
     symlink(&theirs, file(&bed)).unwrap();
     let scene = Scene::new(bed, Behaviour::default()).signed_in();
-    assert!(scene.fake.is_live(&scene.token()), "a token is served all the same");
+    assert!(scene.fake.is_live(&scene.token()), "tokens are served without a journal");
     let complaint = scene.ctl(&["journal"]).exits(6).complaint().to_owned();
     assert!(complaint.contains("cannot read the journal"), "{complaint}");
     assert_eq!(fs::read_to_string(theirs).unwrap(), "");
@@ -236,7 +244,7 @@ fn journal_follow_prints_entries_at_once() {
     let mut following = scene.bed.ctl_spawn(&["journal", ACCOUNT, "--follow", "--json"]);
     let mut for_people = scene.bed.ctl_spawn(&["journal", "--follow"]);
     let mut entry = || serde_json::from_str::<JournalEntry>(&following.line().unwrap()).unwrap();
-    assert_eq!(entry().method.as_deref(), Some("GetToken"), "what is there already comes first");
+    assert_eq!(entry().method.as_deref(), Some("GetToken"), "existing entries are printed first");
     assert!(words(&for_people.line().unwrap()).starts_with("TIME ACCOUNT RESULT"));
     assert!(for_people.line().unwrap().contains(" token "));
     scene.bed.account(&scene.fake, "second");
@@ -279,16 +287,16 @@ fn a_full_disk_loses_entries_but_delays_no_caller() {
     let token = scene.token();
     scene.ctl_with(&["reject"], &token).success();
     scene.ctl(&["refresh"]).success();
-    assert_eq!(journal(&scene, &[]), [], "they are lost");
+    assert_eq!(journal(&scene, &[]), [], "entries are lost while the disk is full");
     disk.clear();
     scene.ctl(&["token", "second"]).success();
-    let [entry] = &journal(&scene, &[])[..] else { panic!("one entry") };
+    let [entry] = &journal(&scene, &[])[..] else { panic!("expected one entry") };
     assert_eq!(entry.account.as_deref(), Some("second"));
     assert_eq!(in_file(&disk.state().join("journal")).len(), 1);
     let daemon = scene.take_daemon();
     daemon.signal(rustix::process::Signal::TERM);
     let log = daemon.log_when_ended(0);
-    assert_eq!(log.matches("cannot write the journal").count(), 1, "said once");
+    assert_eq!(log.matches("cannot write the journal").count(), 1, "the failure is logged once");
 }
 
 #[test]
@@ -298,7 +306,7 @@ fn a_daemon_in_a_user_namespace_records_the_programs_own_name() {
     bed.launch_by(["unshare", "--user", "--map-root-user"]);
     let scene = Scene::new(bed, Behaviour::default()).signed_in();
     scene.token();
-    let [entry] = &journal(&scene, &[])[..] else { panic!("one entry") };
+    let [entry] = &journal(&scene, &[])[..] else { panic!("expected one entry") };
     assert_eq!(entry.program.as_deref(), Some("imgurctl"));
     assert!(!entry.sandboxed, "{entry:?}");
 }

@@ -37,8 +37,8 @@ fn a_stopping_daemon_saves_the_answer_to_a_refresh() {
 
     scene.start();
     let token = scene.token();
-    assert!(scene.fake.is_live(&token), "the new token was stored");
-    assert!(scene.fake.is_live(&scene.refresh()), "and its refresh token with it");
+    assert!(scene.fake.is_live(&token), "the new access token was saved");
+    assert!(scene.fake.is_live(&scene.refresh()), "the new refresh token was saved");
 }
 
 #[test]
@@ -231,7 +231,7 @@ fn a_second_daemon_in_a_container_cannot_use_the_same_grants() {
     second.wait_for("READY=1");
     scene.bed.launch_by([""; 0]);
     let log = scene.bed.spawn_daemon(&["--no-dbus"]).log_when_ended(1);
-    assert!(log.contains("another imgurd already uses the grants"), "and then the first may not: {log}");
+    assert!(log.contains("another imgurd already uses the grants"), "only one of the daemons may run: {log}");
     second.kill();
 }
 
@@ -242,7 +242,7 @@ fn an_expired_sign_in_frees_its_port_and_the_next_has_a_new_state() {
     login.finish().exits(10);
     assert!(!scene.account().login_pending);
     let port = Url::parse(&scene.callback()).unwrap().port().unwrap();
-    drop(TcpListener::bind(("127.0.0.1", port)).expect("the port is free"));
+    drop(TcpListener::bind(("127.0.0.1", port)).expect("the port is released"));
     let (login, url) = scene.login(&[]);
     let state = |url: &str| {
         Url::parse(url).unwrap().query_pairs().find(|(name, _)| name == "state").unwrap().1.into_owned()

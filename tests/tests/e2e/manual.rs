@@ -74,7 +74,10 @@ fn the_documented_defaults_are_those_of_a_new_account() {
             Value::String(text) => roff(&format!("\"{text}\"")),
             other => other.to_string(),
         };
-        let entry = entries.lines().find(|line| line.starts_with(&format!(".BR {key} "))).expect("an entry");
+        let entry = entries
+            .lines()
+            .find(|line| line.starts_with(&format!(".BR {key} ")))
+            .expect("the page has an entry for the setting");
         assert!(entry.contains(&format!("default {value}")), "{key} is {value}: {entry}");
     }
 }

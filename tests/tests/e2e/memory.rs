@@ -81,7 +81,7 @@ impl Open {
             is_newest || (it.grant == current && it.used.is_some() && it.turn + 1 == it.newest)
         };
         let (live, gone): (Vec<_>, Vec<_>) = fake.secrets().into_iter().partition(is_kept);
-        assert!(live.len() >= 3 + 2 * displaced.len(), "there is something to look for");
+        assert!(live.len() >= 3 + 2 * displaced.len(), "the search has secrets to look for");
         self.scene.daemon().assert_holds_only(&live, &gone, when);
     }
 }
@@ -186,8 +186,8 @@ fn another_process_of_the_same_user_cannot_read_the_daemons_memory() {
     open.write("echo begun; read -r end\n");
     assert_eq!(open.line().as_deref(), Some("begun"));
     for file in ["mem", "environ", "maps"] {
-        assert!(may_open(open.id(), file), "{file}: this looks at nothing");
-        assert!(!may_open(daemon.id(), file), "{file} of the daemon is open");
+        assert!(may_open(open.id(), file), "{file}: the test can read an ordinary process");
+        assert!(!may_open(daemon.id(), file), "{file}: the daemon's memory can be read");
     }
 }
 

@@ -104,23 +104,23 @@ impl Server {
     }
 
     pub(crate) async fn notified(&mut self) -> Notified {
-        match timeout(PATIENCE, self.asked.recv()).await.expect("a notification, in time") {
+        match timeout(PATIENCE, self.asked.recv()).await.expect("a notification is shown in time") {
             Some(Asked::Notify(notified)) => notified,
-            other => panic!("a notification was expected, not {other:?}"),
+            other => panic!("expected a notification, got {other:?}"),
         }
     }
 
     pub(crate) async fn closed(&mut self) -> u32 {
-        match timeout(PATIENCE, self.asked.recv()).await.expect("a closing, in time") {
+        match timeout(PATIENCE, self.asked.recv()).await.expect("a notification is closed in time") {
             Some(Asked::Close(id)) => id,
-            other => panic!("a closing was expected, not {other:?}"),
+            other => panic!("expected that a notification is closed, got {other:?}"),
         }
     }
 
     /// Presses a button, and returns when the daemon has closed the notification.
     pub(crate) async fn press(&mut self, id: u32, key: &str) {
         self.answer(id, key).await;
-        assert_eq!(self.closed().await, id, "what was answered is taken away");
+        assert_eq!(self.closed().await, id, "an answered notification is closed");
     }
 
     /// The server's connection to the bus.
@@ -196,7 +196,7 @@ async fn opened(scene: &Scene) -> String {
         }
     })
     .await
-    .expect("a browser is started")
+    .expect("the browser is started")
 }
 
 #[test]
@@ -207,11 +207,11 @@ fn a_sign_in_closes_the_notification_that_asked_for_it() {
         scene.ctl(&["status"]).success();
         scene.ctl(&["token"]).exits(4);
         let first = server.notified().await;
-        assert_eq!(first.summary, "imgurd: sign in to 127.0.0.1", "and nothing before");
+        assert_eq!(first.summary, "imgurd: sign in to 127.0.0.1", "no other notification comes first");
         scene.bed.sign_in(&scene.fake, "mytoken");
         let done = server.notified().await;
         assert_eq!((done.summary.as_str(), done.replaces), ("imgurd: signed in to 127.0.0.1", first.id));
-        assert_eq!(server.closed().await, first.id, "it goes by itself");
+        assert_eq!(server.closed().await, first.id, "the notification closes without a click");
     });
 }
 
@@ -248,7 +248,7 @@ fn a_notification_is_shown_once_a_server_is_available() {
     });
     scene.login_as("alice", &[]).success();
     let tries = scene.daemon().log().matches("cannot show notifications").count();
-    assert!(tries < 4, "it was tried {tries} times while nobody could show it");
+    assert!(tries < 4, "imgurd tried {tries} times while no server could show the notification");
 }
 
 #[test]
@@ -307,7 +307,7 @@ fn a_postponed_notification_does_not_return_with_the_next_call() {
         // The bus keeps the order, so all calls that the daemon made before it left have arrived.
         let bus = DBusProxy::new(&server.connection).await.unwrap();
         bus.get_id().await.unwrap();
-        assert!(server.asked.try_recv().is_err(), "nothing more was shown");
+        assert!(server.asked.try_recv().is_err(), "no further notification was shown");
     });
 }
 
@@ -327,7 +327,7 @@ fn a_notification_reports_a_locked_keyring_and_offers_to_unlock_it() {
         let notified = server.notified().await;
         assert_eq!(notified.summary, "imgurd: keyring locked");
         assert_eq!(notified.actions[2..4], ["unlock", "Unlock"]);
-        assert_eq!(keyring.dialogs(), 0, "not before the click");
+        assert_eq!(keyring.dialogs(), 0, "no dialog is shown before the click");
         keyring.answer(Answer::Password);
         server.press(notified.id, "unlock").await;
     });
@@ -352,7 +352,7 @@ fn click_on_dunst(bed: &Testbed) {
     let end = std::time::Instant::now() + PATIENCE;
     let dunstctl = |argument: &[&str]| bed.command("dunstctl").args(argument).output().unwrap().stdout;
     while !dunstctl(&["count", "displayed"]).starts_with(b"1") {
-        assert!(std::time::Instant::now() < end, "dunst shows nothing");
+        assert!(std::time::Instant::now() < end, "dunst shows no notification");
     }
     dunstctl(&["action", "0"]);
 }

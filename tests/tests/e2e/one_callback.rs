@@ -49,9 +49,9 @@ fn user_of(scene: &Scene, account: &str) -> String {
 
 /// Posts the query and the fragment, as the script of the page does.
 fn post_as_the_script_does(page: &Page) {
-    let (_, nonce) = page.text.split_once("data-nonce=\"").expect("the page of the flow");
+    let (_, nonce) = page.text.split_once("data-nonce=\"").expect("the page has a nonce");
     let (nonce, _) = nonce.split_once('"').unwrap();
-    let fragment = page.fragment().expect("tokens are in the fragment");
+    let fragment = page.fragment().expect("the URL has a fragment with tokens");
     let url = Url::parse(&page.url).unwrap();
     let mut form: Vec<_> = url.query_pairs().into_owned().collect();
     form.extend(form_urlencoded::parse(fragment.as_bytes()).into_owned());
@@ -130,7 +130,7 @@ fn a_callback_answers_only_under_its_own_host_name() {
         let said = answer.expect("the callback answers").text;
         assert!(!said.contains("Signed in"), "{host}: {said}");
     }
-    assert!(scene.account().login_pending, "nobody's answer was taken");
+    assert!(scene.account().login_pending, "the sign-in still waits for its answer");
 }
 
 #[test]

@@ -88,7 +88,7 @@ fn a_caller_beyond_the_limit_is_refused_until_another_leaves() {
     }
     drop(callers.pop());
     eventually_served(&scene);
-    assert!(callers.iter_mut().all(|caller| !caller.has_answer()), "who has a place keeps it");
+    assert!(callers.iter_mut().all(|caller| !caller.has_answer()), "connected callers stay connected");
 }
 
 #[test]
@@ -108,7 +108,7 @@ fn a_new_connection_closes_the_one_that_was_idle_longest() {
         callers.push(caller);
     }
     first.expect_hang_up();
-    assert!(!watching.has_answer(), "a call under way is not ended");
+    assert!(!watching.has_answer(), "a call in progress is not ended");
 }
 
 #[test]
@@ -142,7 +142,7 @@ fn callers_cannot_stop_the_daemon_from_refreshing_and_saving() {
     assert_eq!(caller.call("ListAccounts", &json!({}))["parameters"]["accounts"][0]["unsaved"], false);
     drop(held);
     scene.restart();
-    assert_eq!(scene.token(), token, "it was stored");
+    assert_eq!(scene.token(), token, "the token was saved");
 }
 
 #[test]
@@ -155,13 +155,13 @@ fn a_shortage_of_file_descriptors_loses_no_grant() {
     late.ask("GetToken", &json!({}));
     let refused = held.call("Refresh", &json!({ "wait_ms": 2000 }));
     assert!(["StoreUnavailable", "TemporarilyUnavailable"].contains(&error_of(&refused)), "{refused}");
-    assert_eq!(scene.refreshes().len(), 0, "nothing is sent that could not be recorded");
-    assert_eq!(token_of(&held.call("GetToken", &json!({}))), before, "who is connected is served");
+    assert_eq!(scene.refreshes().len(), 0, "no refresh token is sent if the refresh cannot be recorded");
+    assert_eq!(token_of(&held.call("GetToken", &json!({}))), before, "a connected caller is served");
     assert!(!late.has_answer());
 
     scene.daemon().limit_descriptors(None);
     // The refresh from before may be in progress again, so this is the old token or the new one.
-    assert_ne!(token_of(&late.answer()), "", "who waited at the door is let in");
+    assert_ne!(token_of(&late.answer()), "", "a caller that waited is served");
     let after = token_of(&held.call("Refresh", &json!({}))).to_owned();
     assert!(after != before && scene.fake.is_live(&after));
     // In two seconds, with pauses that grow to a second, there can be only a few attempts.
@@ -199,10 +199,13 @@ fn callers_that_stop_midway_are_disconnected_and_use_little_memory() {
         assert!(changing.call("SetAccount", &json!({ "settings": settings }))["error"].is_null());
     }
     let taken = pipeline_until_closed(&scene);
-    assert!(taken < 1024 * 1024, "{taken} bytes were taken of calls whose answers nobody reads");
+    assert!(taken < 1024 * 1024, "imgurd read {taken} bytes of calls although the answers are not read");
     deaf.expect_hang_up_unread();
     halfway.expect_hang_up();
-    assert!(scene.fake.is_live(token_of(&silent.call("GetToken", &json!({})))), "silence is no fault");
+    assert!(
+        scene.fake.is_live(token_of(&silent.call("GetToken", &json!({})))),
+        "a caller without calls stays connected"
+    );
 }
 
 /// Sends calls without reading the answers, and returns how many bytes the daemon accepted.

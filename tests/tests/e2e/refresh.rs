@@ -27,7 +27,7 @@ fn a_token_is_refreshed_before_it_expires_without_a_caller() {
     scene.fake.configure(|behaviour| behaviour.lifetime = HOUR);
     let requests = scene.fake.wait_for_answers(Endpoint::Token, 2);
     assert_eq!(requests[1].grant_type(), Some("refresh_token"));
-    assert!(now() <= expiry, "before it expires");
+    assert!(now() <= expiry, "the refresh comes before expiry");
     scene.wait_until(|account| account.expires_at > Some(expiry) && account.state == State::Fresh);
     assert!(scene.fake.is_live(&scene.token()));
     assert_eq!(scene.refreshes().len(), 1);
@@ -49,7 +49,7 @@ fn a_due_refresh_waits_for_a_pause_between_calls() {
     while scene.account().next_refresh_at == due {
         last = token_of(&program.call("GetToken", &json!({}))).to_owned();
     }
-    assert!(scene.refreshes().is_empty(), "it was put off");
+    assert!(scene.refreshes().is_empty(), "the refresh was postponed");
     scene.fake.wait_for_answers(Endpoint::Token, 2);
     scene.wait_until(|account| account.next_refresh_at > due.map(|due| due + 3600));
     assert_ne!(scene.token(), last);
@@ -105,7 +105,7 @@ fn a_rotated_refresh_token_survives_restarts_and_crashes() {
     scene.crash();
     scene.start();
     let token = scene.refresh();
-    assert!(scene.fake.is_live(&token), "no used token was ever presented again");
+    assert!(scene.fake.is_live(&token), "no used refresh token was sent again");
     let refreshes = scene.refreshes();
     let presented: Vec<_> = refreshes.iter().map(|request| request.refresh_token().unwrap()).collect();
     assert_eq!(presented.len(), 3);
@@ -210,7 +210,7 @@ fn a_third_rejection_of_a_new_token_in_a_row_is_not_accepted() {
     }
     let output = scene.ctl_with(&["reject"], &token).exits(6);
     assert!(output.complaint().contains("three new tokens"), "{}", output.stderr);
-    assert_eq!(scene.token(), token, "callers are served all the same");
+    assert_eq!(scene.token(), token, "callers still get a token");
     assert_eq!(scene.refreshes().len(), 2);
     // A program that reports an old token still gets the current one.
     let mut caller = scene.bed.wire();

@@ -36,7 +36,7 @@ fn refused_again(scene: &mut Scene) {
     scene.start();
     let account = scene.wait_until(|account| account.state == State::ConsentNeeded);
     assert!(account.reason.unwrap().contains("imgurctl login mytoken"));
-    assert_eq!(scene.token(), token, "it is valid to its end");
+    assert_eq!(scene.token(), token, "the token is served until it expires");
     scene.bed.set_clock_right();
     scene.restart();
     // The daemon knows this from the store, before the server answers.
@@ -67,14 +67,14 @@ fn a_repeated_refusal_counts_and_is_reported_once() {
         assert_eq!(told.summary, "imgurd: sign in to 127.0.0.1");
         let asked = scene.refreshes().len();
         scene.ctl(&["refresh"]).exits(4);
-        assert_eq!(scene.refreshes().len(), asked + 1, "the server has said it once more");
+        assert_eq!(scene.refreshes().len(), asked + 1, "the refresh was sent, and refused again");
         scene.fake.clear(Endpoint::Token);
         scene.ctl(&["refresh"]).success();
         let healed = server.notified().await;
         assert_eq!(
             (healed.summary.as_str(), healed.replaces),
             ("imgurd: signed in to 127.0.0.1", told.id),
-            "nothing in between"
+            "the success is the next notification"
         );
     });
 }
@@ -86,7 +86,10 @@ fn the_user_can_retry_a_refused_grant_at_once() {
     assert!(scene.fake.is_live(&scene.refresh()));
     assert_eq!(scene.account().state, State::Fresh);
     let refreshes = scene.refreshes();
-    assert!(refreshes.iter().all(|it| it.refresh_token() == refreshes[0].refresh_token()), "it was kept");
+    assert!(
+        refreshes.iter().all(|it| it.refresh_token() == refreshes[0].refresh_token()),
+        "the refresh token was kept"
+    );
 }
 
 #[test]

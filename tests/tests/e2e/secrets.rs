@@ -121,7 +121,7 @@ fn no_secret_is_in_any_output_or_file() {
 
     let mut secrets = scene.fake.secrets();
     let key = scene.bed.config_home().join("imgurd/key");
-    assert!(secrets.len() > 20, "there were secrets to find");
+    assert!(secrets.len() > 20, "the search has more than 20 secrets to look for");
     scene.bed.assert_no_secret_in_sight(&secrets, &[]);
     secrets = vec![fs::read_to_string(&key).unwrap().trim().to_owned()];
     scene.bed.assert_no_secret_in_sight(&secrets, &[&key]);
@@ -130,7 +130,7 @@ fn no_secret_is_in_any_output_or_file() {
 #[test]
 fn the_searched_log_has_the_level_trace() {
     let mut scene = Scene::memory(Behaviour::default()).signed_in();
-    assert!(scene.daemon().log().contains("TRACE"), "the search above means something");
+    assert!(scene.daemon().log().contains("TRACE"), "the searched log has the level TRACE");
 }
 
 /// Makes every kind of call while `busctl monitor` watches the bus.
@@ -148,7 +148,7 @@ fn run_everything_under_a_monitor(bed: Testbed) -> Scene {
     monitor.signal(Signal::INT);
     let seen = monitor.finish().stdout;
     for word in ["GetTokenFd", "ListAccounts", "PropertiesChanged", "TokenChanged", "LoginFinished"] {
-        assert!(seen.contains(word), "the monitor has missed {word}");
+        assert!(seen.contains(word), "the monitor did not see {word}");
     }
     drop(bus);
     scene
@@ -185,7 +185,7 @@ fn call_on_the_bus(scene: &Scene) {
 fn check_running_clients(scene: &Scene) {
     let (login, _) = scene.login(&[]);
     let mut watch = scene.bed.ctl_spawn(&["status", "--watch", "--json"]);
-    watch.line().expect("the account as it is");
+    watch.line().expect("status prints the current state");
     let secrets = scene.fake.secrets();
     for client in [&login, &watch] {
         scene.bed.assert_no_secret_in_process(client.id(), &secrets);
@@ -212,7 +212,7 @@ fn no_secret_is_in_a_field_of_the_journal() {
         let entries = journal.end();
         // imgurd logs these fields at the level TRACE only.
         for part in ["PRIORITY", "imgurd::keeper", "F_EVENT"] {
-            assert!(entries.contains(part), "{part} is not there: the search is in the wrong place");
+            assert!(entries.contains(part), "{part} is missing, so the searched journal is not imgurd's");
         }
         scene.bed.assert_no_secret_in_sight(&scene.fake.secrets(), &[]);
     });

@@ -38,14 +38,14 @@ fn the_machine_stays_awake_until_a_pending_answer_is_saved() {
         scene.fake.wait_for_requests(Endpoint::Token, 2);
         logind.announce(true).await;
         logged(&mut scene, "the machine is about to sleep");
-        assert_eq!(logind.inhibitors().await.len(), 1, "an answer is on its way");
+        assert_eq!(logind.inhibitors().await.len(), 1, "imgurd delays sleep while an answer is pending");
         gate.release();
         logind.wait_for_inhibitors(0).await;
 
         // The machine loses its power during sleep.
         scene.crash();
         scene.start();
-        assert!(scene.fake.is_live(&scene.token()), "what had been answered was stored");
+        assert!(scene.fake.is_live(&scene.token()), "the answer was saved before the crash");
         assert!(scene.fake.is_live(&scene.refresh()));
     });
 }

@@ -124,7 +124,7 @@ fn a_missing_grant_is_reported_and_used_once_it_is_back() {
     fs::rename(keyring(&scene), &away).unwrap();
     scene.start();
     let (account, reason) = trouble(&scene);
-    assert_eq!(account.state, State::StoreUnavailable, "and not empty");
+    assert_eq!(account.state, State::StoreUnavailable, "the state is not empty");
     assert!(reason.contains("no longer has the grant"), "{reason}");
     scene.ctl(&["token", "--wait", "100ms"]).exits(7);
 
@@ -226,7 +226,7 @@ fn a_restored_backup_does_not_replace_a_newer_grant_in_memory() {
     scene.crash();
     scene.start();
     assert_eq!(scene.token(), token);
-    assert!(scene.fake.is_live(&scene.refresh()), "no used token was ever presented again");
+    assert!(scene.fake.is_live(&scene.refresh()), "no used refresh token was sent again");
 }
 
 /// A record that a newer version wrote.
@@ -265,7 +265,7 @@ fn a_record_that_a_newer_version_writes_meanwhile_is_not_overwritten() {
     caller.ask("Refresh", &json!({}));
     let account = scene.wait_until(|account| account.state == State::StoreUnavailable);
     assert!(account.reason.unwrap().contains("update imgurd"));
-    assert_eq!(scene.token(), token, "it is served all the same");
+    assert_eq!(scene.token(), token, "a valid token is still served");
     assert_eq!(grants.get(ACCOUNT).as_deref(), Some(NEWER));
     assert_eq!(scene.refreshes().len(), 0);
 }

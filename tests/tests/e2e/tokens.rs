@@ -19,7 +19,7 @@ fn times(expires_in: ExpiresIn) -> (Option<i64>, Option<i64>) {
     let account = scene.account();
     assert_eq!(account.state, State::Fresh);
     let token = scene.ctl(&["token", "--json"]).success().json();
-    assert!(scene.fake.is_live(token["access_token"].as_str().unwrap()), "it is served");
+    assert!(scene.fake.is_live(token["access_token"].as_str().unwrap()), "the served token is valid");
     assert_eq!(token["expires_at"].as_i64(), account.expires_at);
     let from_now = |at: i64| at - account.granted_at.unwrap();
     (account.expires_at.map(from_now), account.next_refresh_at.map(from_now))
@@ -87,7 +87,7 @@ fn a_valid_token_costs_no_request() {
     let first = scene.token();
     assert_eq!(scene.token(), first);
     assert_eq!(scene.ctl(&["token", ACCOUNT]).success().line(), first);
-    assert_eq!(scene.fake.requests(Endpoint::Token).len(), 1, "the exchange of the code");
+    assert_eq!(scene.fake.requests(Endpoint::Token).len(), 1, "only the code was exchanged");
 }
 
 #[test]

@@ -164,7 +164,7 @@ fn a_oneway_call_has_an_effect_but_no_answer() {
     wire.send(&json!({ "method": "org.imgurd.Keeper1.Refresh", "oneway": true }));
     wire.send(&json!({ "method": "org.imgurd.Keeper1.NoSuchMethod", "oneway": true }));
     let answer = wire.call("GetToken", &json!({}));
-    assert_ne!(token_of(&answer), old, "the first answer is that of the last call");
+    assert_ne!(token_of(&answer), old, "the first answer belongs to the last call");
     assert_eq!(scene.refreshes().len(), 1);
 }
 
@@ -189,7 +189,11 @@ fn unknown_and_null_fields_are_ignored() {
         "parameters": { "account": null, "min_valid_s": null, "wait_ms": null, "later": { "x": 1 } } }));
     assert!(scene.fake.is_live(token_of(&wire.answer())));
     wire.send(&json!({ "method": "org.imgurd.Keeper1.GetToken", "parameters": { "account": "" } }));
-    assert_eq!(wire.answer()["parameters"]["token"]["account"], ACCOUNT, "the default");
+    assert_eq!(
+        wire.answer()["parameters"]["token"]["account"],
+        ACCOUNT,
+        "an empty name means the default account"
+    );
     wire.send(&json!({ "method": "org.imgurd.Keeper1.ListAccounts" }));
     let accounts = wire.answer();
     assert_eq!(accounts["parameters"]["accounts"].as_array().unwrap().len(), 1);
@@ -212,7 +216,7 @@ fn an_invalid_message_closes_the_connection() {
 fn report(wire: &mut Wire) -> (String, Value, bool) {
     let answer = wire.answer();
     let account = answer["parameters"]["account"].clone();
-    let name = account["name"].as_str().expect("an account").to_owned();
+    let name = account["name"].as_str().expect("the answer has an account").to_owned();
     (name, account, answer["continues"] == true)
 }
 
@@ -247,7 +251,7 @@ fn watch_of_an_account_ends_when_it_is_removed() {
     assert_eq!(report(&mut watch).0, "second");
     scene.ctl(&["refresh"]).success();
     scene.ctl(&["account", "remove", "second"]).success();
-    assert!(watch.answer()["error"].is_string(), "and nothing of the other account");
+    assert!(watch.answer()["error"].is_string(), "the watch ends with an error, without other accounts");
     let mut watch = scene.bed.wire();
     watch.stream("Watch", &json!({ "account": "nobody" }));
     assert_eq!(error_of(&watch.answer()), "NoSuchAccount");

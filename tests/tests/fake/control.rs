@@ -44,12 +44,12 @@ fn a_held_request_is_visible_but_not_processed() {
         assert_eq!(requests[0].status, None);
         assert_eq!(requests[0].grant_type(), Some("refresh_token"));
         assert_eq!(requests[0].refresh_token(), Some(token.as_str()));
-        assert!(fake.is_live(&access), "nothing has been processed");
+        assert!(fake.is_live(&access), "the held request is not processed");
         gate.release();
         assert_eq!(asking.join().unwrap(), 200);
     });
     assert_eq!(fake.wait_for_answers(Endpoint::Token, 1)[0].status, Some(200));
-    assert_eq!(refresh(&fake, &token).status, 200, "the gate stays open");
+    assert_eq!(refresh(&fake, &token).status, 200, "a released gate holds no further request");
 }
 
 #[test]

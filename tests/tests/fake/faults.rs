@@ -17,7 +17,7 @@ fn meet(fault: Fault) -> Answer {
     let (token, _) = fake.issue_grant("alice");
     fake.fail_next(Endpoint::Token, fault);
     let answer = refresh(&fake, &token);
-    assert_eq!(refresh(&fake, &token).status, 200, "nothing was processed");
+    assert_eq!(refresh(&fake, &token).status, 200, "the failed request did not use up the token");
     answer
 }
 
@@ -161,7 +161,10 @@ fn dropping_after_processing_uses_up_the_token() {
 fn dropping_in_mid_body_uses_up_the_token() {
     let (answer, spent) = meet_break(Fault::DropMidBody);
     let error = answer.unwrap_err();
-    assert!(!matches!(error, ureq::Error::Timeout(_)), "the end is noticed at once");
+    assert!(
+        !matches!(error, ureq::Error::Timeout(_)),
+        "the client notices the end of the connection at once"
+    );
     assert!(spent);
 }
 

@@ -51,7 +51,7 @@ fn reuse_detection_revokes_the_grant_and_its_access_token() {
     assert_eq!(refresh(&fake, &first).status, 400);
     assert!(!fake.is_live(&member(&answer, "access_token")));
     assert_eq!(refresh(&fake, &member(&answer, "refresh_token")).text, refused("Invalid refresh token"));
-    assert_eq!(refresh(&fake, &other).status, 200, "another grant is not concerned");
+    assert_eq!(refresh(&fake, &other).status, 200, "other grants remain valid");
 }
 
 #[test]
@@ -74,7 +74,7 @@ fn a_new_access_token_invalidates_the_users_older_ones() {
     let second = member(&refresh(&fake, &token), "access_token");
     assert!(!fake.is_live(&first));
     let (_, third) = fake.issue_grant("alice");
-    assert!(!fake.is_live(&second), "a second login counts, too");
+    assert!(!fake.is_live(&second), "a second login invalidates older tokens, too");
     assert!(fake.is_live(&third));
     assert!(fake.is_live(&elsewhere));
 }

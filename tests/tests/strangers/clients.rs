@@ -270,8 +270,11 @@ fn npm(bed: &Testbed) -> Command {
     let node_itself = fs::canonicalize(node(bed).get_program()).unwrap();
     let prefix = node_itself.parent().unwrap().parent().unwrap();
     let scripts = ["lib/node_modules/npm/bin/npm-cli.js", "share/nodejs/npm/bin/npm-cli.js"];
-    let script =
-        scripts.iter().map(|it| prefix.join(it)).find(|it| it.is_file()).expect("npm is beside Node.js");
+    let script = scripts
+        .iter()
+        .map(|it| prefix.join(it))
+        .find(|it| it.is_file())
+        .expect("npm is installed with Node.js");
     let mut npm = node(bed);
     npm.arg(script);
     npm

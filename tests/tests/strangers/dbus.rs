@@ -62,7 +62,7 @@ fn reads_accounts(start: Start) {
 
     let objects = client.ask(&json!({ "objects": {} }))["returned"].clone();
     assert_eq!(objects[path.as_str()][format!("{BUS_NAME}.Account")], properties);
-    assert!(!objects.to_string().contains(&scene.token()), "nothing below {PATH} is secret");
+    assert!(!objects.to_string().contains(&scene.token()), "the properties below {PATH} have no token");
 }
 
 #[track_caller]
@@ -74,7 +74,7 @@ fn notices_changes(start: Start) {
     let signal = |client: &mut PythonClient, member: &str, wanted: fn(&Value) -> bool| {
         loop {
             let signal = client.answer();
-            assert!(!signal.to_string().contains(&token), "nothing secret is in a signal");
+            assert!(!signal.to_string().contains(&token), "signals have no token");
             if signal["signal"] == member && wanted(&signal["arguments"]) {
                 return signal["arguments"].clone();
             }

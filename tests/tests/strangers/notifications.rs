@@ -55,7 +55,7 @@ impl Desktop {
     fn wait_until_shown(&self, is_shown: bool, step: &str) {
         let end = Instant::now() + PATIENCE;
         while (self.server.is_shown)(&self.scene.bed) != is_shown {
-            assert!(Instant::now() < end, "{step}: shown is not {is_shown}");
+            assert!(Instant::now() < end, "{step}: shown is not {is_shown} in time");
         }
         self.scene.bed.screenshot(step);
     }
@@ -126,7 +126,8 @@ fn click(bed: &Testbed, across: u32, down: u32) {
     let window = windows.lines().last().expect("a notification is shown");
     let geometry = run(bed, "xdotool", &["getwindowgeometry", "--shell", window]);
     let number = |name: &str| -> u32 {
-        let line = geometry.lines().find_map(|line| line.strip_prefix(name)).expect("its geometry");
+        let line =
+            geometry.lines().find_map(|line| line.strip_prefix(name)).expect("xdotool prints this value");
         line.parse().unwrap()
     };
     let at = |share: u32, size: &str| (number(size) * share / 100).to_string();

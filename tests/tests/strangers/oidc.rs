@@ -196,7 +196,7 @@ fn explains_a_client_secret_that_oidc_provider_rejects() {
     let account = scene.account();
     assert_eq!(account.state, State::Misconfigured);
     assert!(account.reason.unwrap().contains(remedy));
-    assert_eq!(scene.token(), old, "what is valid is served");
+    assert_eq!(scene.token(), old, "a valid token is still served");
 
     scene.bed.ctl_with(&["account", "set", "--client-secret-stdin"], CLIENT_SECRET).success();
     scene.expect_rotation();

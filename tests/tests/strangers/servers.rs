@@ -186,7 +186,7 @@ fn the_issuer_alone_is_enough_to_sign_in_refresh_and_revoke(
         return; // Imgur has no public clients
     }
     let scene = Scene::new(kind, auth).signed_in();
-    assert!(scene.account().username.is_some(), "the server says who signed in");
+    assert!(scene.account().username.is_some(), "the server's user name is known");
     let mut last = scene.token();
     assert!(scene.server.takes(&last));
     // Each refresh replaces the refresh token. Using one twice would end the grant.
@@ -199,7 +199,7 @@ fn the_issuer_alone_is_enough_to_sign_in_refresh_and_revoke(
     }
     let output = scene.bed.ctl(&["logout"]).success();
     assert!(output.stderr.contains("The server has revoked them."), "{}", output.stderr);
-    assert!(!scene.server.takes(&last), "the server has ended the grant");
+    assert!(!scene.server.takes(&last), "the server has revoked the grant");
     assert_eq!(scene.account().state, State::Empty);
 }
 
@@ -276,7 +276,7 @@ fn names_a_client_secret_that_changed_at_the_server(#[case] kind: Kind) {
     match &mut scene.server {
         Server::Fake(fake) => fake.configure(|behaviour| behaviour.client_secret = "fake-and-new".into()),
         Server::Django(django) => django.change_secret("fake-confidential", "fake-and-new"),
-        Server::Oidc(_) => panic!("its secrets do not change"),
+        Server::Oidc(_) => panic!("this server's secrets do not change"),
     }
     let output = scene.bed.ctl(&["refresh"]).exits(9);
     assert!(output.complaint().contains("client_secret"), "{}", output.stderr);

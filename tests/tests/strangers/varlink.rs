@@ -14,7 +14,9 @@ fn scene() -> (Scene, PythonClient) {
 }
 
 fn token(answer: &Value) -> &str {
-    answer["returned"]["token"]["access_token"].as_str().unwrap_or_else(|| panic!("no token: {answer}"))
+    answer["returned"]["token"]["access_token"]
+        .as_str()
+        .unwrap_or_else(|| panic!("the answer has no token: {answer}"))
 }
 
 #[test]

@@ -288,7 +288,8 @@ mod tests {
             passed += 1;
             let mut given = request.options.iter();
             while let Some(option) = given.next() {
-                let option = option.strip_prefix("--").and_then(by_name).expect("an option of the table");
+                let option =
+                    option.strip_prefix("--").and_then(by_name).expect("options are from the table only");
                 if option.value != Value::None {
                     let value = given.next().expect("a value");
                     assert_eq!(value::objection(option.value, value), None, "{words:?}");
@@ -296,6 +297,6 @@ mod tests {
             }
             assert_eq!(value::objection(Value::Url, &request.url), None, "{words:?}");
         }
-        assert!(passed > 1_000, "{passed} were understood");
+        assert!(passed > 1_000, "only {passed} command lines were accepted");
     }
 }

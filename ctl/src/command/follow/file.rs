@@ -126,9 +126,13 @@ mod tests {
         assert_eq!(
             io::read_to_string(before).expect("read"),
             "old",
-            "whoever reads the old one reads all of it"
+            "a reader of the old file can still read all of it"
         );
-        assert_eq!(fs::read_dir(home.path()).expect("listed").count(), 1, "nothing is left beside it");
+        assert_eq!(
+            fs::read_dir(home.path()).expect("listed").count(),
+            1,
+            "no other file remains in the directory"
+        );
     }
 
     #[test]
@@ -142,7 +146,7 @@ mod tests {
         }
         let file = TokenFile::new(&home.path().join("token")).expect("a file");
         symlink("elsewhere", home.path().join("token")).expect("linked");
-        assert!(file.write("t").is_err(), "one that has become a link is not followed either");
+        assert!(file.write("t").is_err(), "a file that was replaced by a symlink is not followed");
         assert!(!home.path().join("elsewhere").exists());
     }
 }

@@ -59,9 +59,15 @@ fn the_interface_page_has_every_method_type_and_error() {
         // On D-Bus, a stream is a signal or a property with change signals; and ExportGrant does not exist, since a bus
         // can be monitored.
         let is_there = !["Watch", "ExportGrant"].contains(&&*method) && !method.contains("Gateway");
-        assert!(!is_there || on_the_bus.contains(&format!("\n.B {method}(")), "{method} on the bus");
+        assert!(
+            !is_there || on_the_bus.contains(&format!("\n.B {method}(")),
+            "{method} is missing in the section on D-Bus"
+        );
     }
-    assert!(names("method ").len() > 15 && names("error ").len() == 8, "the text was read");
+    assert!(
+        names("method ").len() > 15 && names("error ").len() == 8,
+        "the interface has more than 15 methods, and 8 errors"
+    );
 }
 
 #[test]

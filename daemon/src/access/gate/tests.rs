@@ -131,7 +131,7 @@ async fn a_permit_that_changes_during_a_call_takes_effect() {
     gate.permits().remove("org.example.App".to_owned(), "me".to_owned()).await.unwrap();
     assert!(gate.recheck(&app, &me, &pass).is_err(), "revoked");
     let once = Pass { once: true, ..pass };
-    assert_eq!(gate.recheck(&app, &me, &once), Ok(()), "the person's word for this call");
+    assert_eq!(gate.recheck(&app, &me, &once), Ok(()), "an Allow for this call remains valid");
     set(false).await.unwrap();
     assert!(gate.recheck(&app, &me, &once).is_err(), "denied");
 }

@@ -96,7 +96,7 @@ async fn combines_similar_entries_of_a_minute() {
     let second = |number: u64| begin + Duration::from_secs(number);
     let at = |at| JournalEntry { at, pid: Some(i32::try_from(at).unwrap()), ..note("a") };
     assert_eq!(folds.add(at(0), second(0)), [at(0)]);
-    assert_eq!(folds.next(), None, "nothing is to be told of later");
+    assert_eq!(folds.next(), None, "no combined entry is due later");
     assert!(folds.add(at(1), second(1)).is_empty());
     assert!(folds.add(at(9), second(9)).is_empty());
     let both = JournalEntry { until: Some(9), count: 2, ..at(1) };
@@ -109,7 +109,11 @@ async fn combines_similar_entries_of_a_minute() {
     assert!(folds.add(at(61), second(61)).is_empty());
     assert_eq!(folds.due(second(120)), [at(61)]);
     assert_eq!(folds.next(), None);
-    assert_eq!(folds.add(at(181), second(181)), [at(181)], "a minute of silence");
+    assert_eq!(
+        folds.add(at(181), second(181)),
+        [at(181)],
+        "after a minute without calls, an entry is written at once"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -128,7 +132,7 @@ async fn counts_a_limited_number_of_kinds_and_loses_no_entry() {
     let (mut folds, now) = (Folds::default(), Instant::now());
     let told: usize =
         (0..2).map(|_| (0..1000).map(|it| folds.add(note(&it.to_string()), now).len()).sum::<usize>()).sum();
-    assert_eq!(told, 2000, "none is lost");
+    assert_eq!(told, 2000, "no entry is lost");
     folds.add(note("999"), now);
     assert_eq!(folds.rest().len(), 1);
 }
@@ -157,7 +161,7 @@ async fn entries_reach_followers_and_the_file() {
     assert_eq!(of_another.future().await.unwrap().unwrap().outcome, Outcome::Denied);
     let mut read = journal.read(Some("a".to_owned()), false).await.unwrap();
     let read: Vec<_> = std::iter::from_fn(|| read.past()).collect();
-    assert_eq!(read.len(), 3, "one of which is only counted yet: {read:?}");
+    assert_eq!(read.len(), 3, "two written entries and one that is only counted yet: {read:?}");
     assert!(read[1].reason.as_ref().unwrap().starts_with("no no"));
     assert_eq!(file.read().unwrap().len(), 3);
     journal.end().await;
@@ -269,6 +273,6 @@ async fn varied_refusals_of_one_program_make_few_lines() {
     told.extend(folds.rest());
     let (greedy, modest): (Vec<_>, _) = told.iter().partition(|entry| entry.application == "greedy");
     assert!(greedy.len() < 40, "{} lines", greedy.len());
-    assert_eq!(greedy.iter().map(|entry| entry.count).sum::<u64>(), 5 * 3600, "none is uncounted");
+    assert_eq!(greedy.iter().map(|entry| entry.count).sum::<u64>(), 5 * 3600, "every call is counted");
     assert_eq!(modest.len(), 6);
 }

@@ -27,7 +27,7 @@ fn a_sandboxed_app_at_its_limit_loses_its_own_idle_slots() {
     let greedy: Vec<_> = (0..2000).map(|_| quota.acquire(&sandboxed("greedy")).unwrap()).collect();
     assert!(others.iter().all(|slot| quota.has(slot)));
     let kept: Vec<_> = greedy.iter().map(|slot| quota.has(slot)).collect();
-    assert!(kept[..2000 - 64].iter().all(|kept| !kept), "the longest idle went first");
+    assert!(kept[..2000 - 64].iter().all(|kept| !kept), "the slots idle for longest were taken first");
     assert!(kept[2000 - 64..].iter().all(|kept| *kept));
 }
 
@@ -113,7 +113,7 @@ proptest! {
                     }
                     for (slot, (had, busy)) in held.iter().zip(before) {
                         let is_kept = !(had && busy) || quota.has(slot);
-                        prop_assert!(is_kept, "a busy slot was taken away");
+                        prop_assert!(is_kept, "a busy slot was taken");
                     }
                     held.extend(entered);
                 }

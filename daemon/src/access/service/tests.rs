@@ -65,7 +65,7 @@ fn finds_all_processes_of_a_service_up_to_a_limit() {
             pids
         })
     };
-    assert!(all().unwrap().is_empty(), "removed meanwhile");
+    assert!(all().unwrap().is_empty(), "a service that was removed meanwhile has no processes");
     write("", "3\n1\n");
     write("a", "");
     write("a/b", "2\n");

@@ -39,7 +39,7 @@ async fn every_page_has_a_language_a_title_and_one_heading() {
         assert_eq!(html.matches("<h1").count(), 1, "{html}");
         let title = html.split("<title>").nth(1).unwrap().split("</title>").next().unwrap();
         assert_eq!(title, format!("{} – imgurd", page.view().title), "{html}");
-        assert!(!html.contains('{') || html.contains(STYLE), "every place is filled in");
+        assert!(!html.contains('{') || html.contains(STYLE), "a placeholder was not replaced");
     }
 }
 
@@ -80,7 +80,7 @@ async fn shows_markup_in_names_as_text() {
     ] {
         let html = html(&page).await;
         assert!(!html.contains("<script") && html.contains("&lt;script&gt;"), "{html}");
-        assert!(html.contains("{nonce}"), "what a name holds is no place to fill in: {html}");
+        assert!(html.contains("{nonce}"), "a placeholder in a name is not replaced: {html}");
     }
 }
 

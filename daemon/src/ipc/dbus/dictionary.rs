@@ -151,7 +151,7 @@ mod tests {
         for value in [Variant::from(1.5), Variant::from(7)] {
             let Err(Error::InvalidArgument { field, .. }) = arguments::<Settings>(&given([("scope", value)]))
             else {
-                panic!("a scope is a text");
+                panic!("a scope that is not a string is refused");
             };
             assert_eq!(field, "scope");
         }

@@ -118,10 +118,10 @@ async fn a_half_closed_caller_is_served_until_it_leaves() {
     for _ in 0..100 {
         yield_now().await;
     }
-    assert!(!served.is_finished(), "the caller is there");
+    assert!(!served.is_finished(), "the call continues while the caller is connected");
     drop(caller);
     let ended = timeout(Duration::from_secs(30), &mut served).await;
-    assert!(ended.expect("the caller is missed").is_ok());
+    assert!(ended.expect("the call ends when the caller disconnects").is_ok());
 }
 
 #[tokio::test(start_paused = true)]
@@ -151,7 +151,7 @@ async fn single_bytes_do_not_extend_the_time_limit() {
     tokio::select! {
         ended = &mut conversation => assert!(ended.unwrap().is_err()),
         () = drip => {}
-        () = tokio::time::sleep(WRITING_PATIENCE * 2) => panic!("it goes on"),
+        () = tokio::time::sleep(WRITING_PATIENCE * 2) => panic!("the connection stays open beyond the time limit"),
     }
 }
 

@@ -66,8 +66,7 @@ impl Computer {
     /// When it sends its next request.
     fn asks(&mut self) -> Timestamp {
         loop {
-            self.now =
-                self.account.wake_at(self.now).expect("a token that is due is asked for").max(self.now);
+            self.now = self.account.wake_at(self.now).expect("a due token has a timer").max(self.now);
             if self.feed(Event::Tick).is_some() {
                 return self.now;
             }
@@ -118,7 +117,10 @@ fn figure(name: &str, arrivals: &[Duration]) {
 fn machines_spread_their_retries_after_a_server_outage() {
     let arrivals = arrivals(false);
     figure("the server is back after an hour", &arrivals);
-    assert!(peak(&arrivals, Duration::from_secs(1)) <= 30, "3 % within a second");
+    assert!(
+        peak(&arrivals, Duration::from_secs(1)) <= 30,
+        "at most 3 % of the requests are within one second"
+    );
     assert!(arrivals.iter().all(|at| *at <= Duration::from_mins(15)));
 }
 
@@ -126,6 +128,9 @@ fn machines_spread_their_retries_after_a_server_outage() {
 fn machines_retry_within_seconds_after_a_network_outage() {
     let arrivals = arrivals(true);
     figure("the network is back after an hour", &arrivals);
-    assert!(peak(&arrivals, Duration::from_millis(100)) <= 120, "12 % within a tenth of a second");
+    assert!(
+        peak(&arrivals, Duration::from_millis(100)) <= 120,
+        "at most 12 % of the requests are within 100 ms"
+    );
     assert!(arrivals.iter().all(|at| *at <= Duration::from_secs(3)));
 }

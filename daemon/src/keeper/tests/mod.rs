@@ -313,7 +313,7 @@ async fn stopping_waits_for_an_answer() {
     answers.add_permits(1);
     draining.await.unwrap().unwrap();
     assert_eq!(keeper.account(None).unwrap().state, State::Fresh);
-    assert!(keeper.refresh(None, WAIT).await.is_err(), "nothing new is started");
+    assert!(keeper.refresh(None, WAIT).await.is_err(), "no refresh starts after the stop");
 }
 
 #[tokio::test(start_paused = true)]
@@ -343,7 +343,7 @@ async fn an_idle_keeper_does_not_wake() {
     tokio::time::sleep(Duration::from_mins(45)).await;
     assert_eq!(server.requests(), 0);
     tokio::time::sleep(Duration::from_mins(6)).await;
-    assert_eq!(server.requests(), 1, "refreshed when due, with no one asking");
+    assert_eq!(server.requests(), 1, "the token is refreshed when due, without a call");
 }
 
 /// The settings for a sign-in that begins now.

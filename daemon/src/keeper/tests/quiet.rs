@@ -14,7 +14,7 @@ async fn ask_for(keeper: &Keeper, span: Duration, min_valid: Option<Duration>) {
     while Instant::now() < end {
         let before = Instant::now();
         keeper.token(None, min_valid, WAIT).await.unwrap();
-        assert_eq!(before.elapsed(), Duration::ZERO, "the token is at hand");
+        assert_eq!(before.elapsed(), Duration::ZERO, "the call does not wait");
         tokio::time::sleep(10 * SECOND).await;
     }
 }
@@ -25,9 +25,9 @@ async fn ask_for(keeper: &Keeper, span: Duration, min_valid: Option<Duration>) {
 async fn a_due_refresh_waits_for_a_minute_without_calls() {
     let (keeper, server) = keeper(&[("a", NEW)], "", None).await;
     ask_for(&keeper, 52 * MINUTE, None).await;
-    assert_eq!(server.requests(), 0, "while a program asks");
+    assert_eq!(server.requests(), 0, "no refresh starts while a program calls");
     tokio::time::sleep(40 * SECOND).await;
-    assert_eq!(server.requests(), 0, "it may have just begun to use the token");
+    assert_eq!(server.requests(), 0, "no refresh starts soon after a call");
     tokio::time::sleep(20 * SECOND).await;
     assert_eq!(server.requests(), 1);
 }
@@ -38,14 +38,14 @@ async fn a_refresh_starts_before_expiry_despite_constant_calls() {
     ask_for(&keeper, 53 * MINUTE, None).await;
     assert_eq!(server.requests(), 0);
     ask_for(&keeper, 2 * MINUTE + SECOND, None).await;
-    assert_eq!(server.requests(), 1, "five minutes before the end");
+    assert_eq!(server.requests(), 1, "the refresh starts at the latest five minutes before expiry");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_long_min_valid_makes_a_refresh_start_when_due() {
     let (keeper, server) = keeper(&[("a", NEW)], "", None).await;
     ask_for(&keeper, 50 * MINUTE + SECOND, Some(9 * MINUTE)).await;
-    assert_eq!(server.requests(), 1, "when it was due, and no call had to wait for it");
+    assert_eq!(server.requests(), 1, "the refresh starts when due, and no call waits");
 }
 
 #[tokio::test(start_paused = true)]

@@ -88,7 +88,7 @@ fn warns_of_an_ageing_token_at_the_keepers_time() {
     assert_eq!(
         Notice::of(&now, &subject(), false, NOW).unwrap().grace,
         FAILURE_GRACE,
-        "a fault that may pass"
+        "a problem that may pass is shown after a delay"
     );
     let off = changed(&now, |account| account.auto_refresh = false);
     assert_eq!(Notice::of(&off, &subject(), false, NOW).unwrap().grace, Duration::ZERO);
@@ -106,7 +106,7 @@ fn the_body_begins_with_the_command_unless_a_button_does_it() {
     }
     let pin = changed(&attention(State::ConsentNeeded), |account| account.settings.flow = Some(Flow::Pin));
     let notice = Notice::of(&pin, &subject(), false, NOW).unwrap();
-    assert_eq!(notice.remedy, None, "there is nothing to click where an answer has to be pasted");
+    assert_eq!(notice.remedy, None, "a flow that needs a pasted answer has no button");
     assert!(notice.body(Actions::Buttons, false).starts_with("Run `imgurctl login mine`."), "{notice:?}");
 }
 

@@ -96,9 +96,9 @@ fn shows_a_missed_notification_when_a_server_appears() {
     assert!(!shown(&mut schedule, appeared));
     schedule.server_appeared(appeared);
     assert!(shown(&mut schedule, appeared));
-    assert_eq!(schedule.next(), Some(appeared + HOUR), "it counts as the first time");
+    assert_eq!(schedule.next(), Some(appeared + HOUR), "reminders count from this first display");
     schedule.server_appeared(appeared);
-    assert!(!shown(&mut schedule, appeared), "it was seen");
+    assert!(!shown(&mut schedule, appeared), "a displayed notification is not repeated");
 }
 
 #[test]
@@ -117,7 +117,7 @@ fn shows_a_problem_of_a_login_after_the_login() {
     let unsaved = || Some(notice(Matter::Unsaved, Duration::from_secs(10)));
     schedule.update("mine", unsaved(), true, START);
     schedule.update("mine", unsaved(), false, START);
-    assert!(!shown(&mut schedule, START), "not within its grace");
+    assert!(!shown(&mut schedule, START), "the notification waits for its grace period");
     assert!(shown(&mut schedule, START + Duration::from_secs(10)));
 }
 

@@ -37,8 +37,8 @@ fn sends_the_parameters_of_the_flow(#[case] flow: Flow, #[case] response_type: &
     assert_eq!(query["response_type"], response_type);
     assert_eq!(query["client_id"], "an id");
     assert_eq!(query["state"], authorization.state.expose());
-    assert!(!query.contains_key("redirect_uri"), "Imgur knows it from the registration");
-    assert!(!query.contains_key("scope"), "Imgur has none");
+    assert!(!query.contains_key("redirect_uri"), "Imgur uses the registered redirect URI");
+    assert!(!query.contains_key("scope"), "Imgur has no scopes");
 }
 
 #[test]
@@ -66,7 +66,7 @@ fn each_request_has_a_new_random_state_after_the_prefix() {
     let (one, other) = (request.build(), request.build());
     assert_ne!(one.state, other.state);
     assert_ne!(one.verifier, other.verifier);
-    let random = one.state.expose().strip_prefix("mine-").expect("the prefix");
+    let random = one.state.expose().strip_prefix("mine-").expect("the state starts with the prefix");
     assert_eq!(BASE64_URL_SAFE_NO_PAD.decode(random).unwrap().len(), STATE_BYTES as usize);
 }
 

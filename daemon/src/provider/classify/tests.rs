@@ -88,7 +88,10 @@ fn ignores_invalid_grant_with_other_status_codes(
 #[case("invalid pin")]
 fn believes_imgurs_refusals(#[case] text: &str) {
     assert!(matches!(answer(400, JSON, &imgurs(text, 400)), Answer::Refused { .. }));
-    assert!(matches!(answer(400, JSON, &imgurs(text, 403)), Answer::Refused { .. }), "the status is HTTP's");
+    assert!(
+        matches!(answer(400, JSON, &imgurs(text, 403)), Answer::Refused { .. }),
+        "the HTTP status counts, not the one in the body"
+    );
     let bare = format!(r#"{{"data":"{text}","success":false,"status":400}}"#);
     assert!(matches!(answer(400, JSON, &bare), Answer::Refused { .. }));
 }
@@ -162,7 +165,7 @@ fn every_other_answer_is_transient(
     #[case] says: &str,
 ) {
     let Answer::Transient(transient) = answer(status, content_type, body) else {
-        panic!("{status} {body} is no verdict");
+        panic!("{status} {body} is not treated as transient");
     };
     assert!(transient.reason.contains(says), "{}", transient.reason);
     let expected = match (status, body) {
@@ -208,7 +211,7 @@ fn accepts_tokens_with_any_2xx_status(#[case] status: u16) {
 #[case::odd_token_in_a_form(200, "access_token=a%00b")]
 fn a_success_without_tokens_is_in_doubt(#[case] status: u16, #[case] body: &str) {
     let Answer::Transient(transient) = answer(status, JSON, body) else {
-        panic!("nothing is proved by {body}")
+        panic!("{body} is not treated as transient")
     };
     assert_eq!(transient.delivery, Delivery::InDoubt);
 }
@@ -223,7 +226,7 @@ fn names_an_unsupported_content_coding(#[case] status: u16, #[case] delivery: De
         let status = StatusCode::from_u16(status).unwrap();
         let Answer::Transient(transient) = classify(status, &headers, b"\x1b\x7f\x00 \xf8\x8d", true, &[])
         else {
-            panic!("nothing is proved by what cannot be read");
+            panic!("an unreadable answer is not treated as transient");
         };
         assert!(transient.reason.contains(coding), "{}", transient.reason);
         assert_eq!(transient.delivery, delivery);
@@ -403,7 +406,7 @@ fn distinguishes_refusals_without_an_error_code(
 ) {
     let status = StatusCode::from_u16(status).unwrap();
     let Answer::Transient(transient) = classify(status, &HeaderMap::new(), body.as_bytes(), true, &[]) else {
-        panic!("it may pass");
+        panic!("the refusal is not treated as transient");
     };
     assert_eq!(transient.delivery, delivery);
 }

@@ -49,7 +49,7 @@ async fn receive(stream: &mut TcpStream) -> String {
         }
         let mut buffer = [0; 4096];
         let read = stream.read(&mut buffer).await.unwrap();
-        assert_ne!(read, 0, "the request is whole");
+        assert_ne!(read, 0, "the request is complete");
         sent.push_str(std::str::from_utf8(&buffer[..read]).unwrap());
     }
 }
@@ -273,8 +273,8 @@ async fn gives_up_a_slow_answer_after_the_time_limit() {
     };
     let answer = tokio::select! {
         answer = ask(client(url), refresh()) => answer,
-        () = trickle => unreachable!("it never ends"),
-        () = stop_the_clock => unreachable!("it never ends"),
+        () = trickle => unreachable!("the server sends without end"),
+        () = stop_the_clock => unreachable!("the clock task does not end"),
     };
     let transient = transient(answer);
     assert_eq!(transient.reason, "no complete answer from 127.0.0.1 within 30 s");
@@ -302,7 +302,7 @@ async fn a_failed_tls_handshake_counts_as_not_sent() {
     };
     let answer = tokio::select! {
         answer = ask(client(url), refresh()) => answer,
-        () = serving => unreachable!("it never ends"),
+        () = serving => unreachable!("the server does not end"),
     };
     let transient = transient(answer);
     assert_eq!(transient.reason, "no secure connection to 127.0.0.1");

@@ -75,7 +75,7 @@ fn chooses_a_supported_client_authentication(#[case] methods: Value, #[case] exp
 #[case(json!({ "revocation_endpoint": "/revoke" }), "revocation_endpoint (/revoke) is not an https URL")]
 #[case(json!({ "token_endpoint_auth_methods_supported": ["private_key_jwt"] }), "only private_key_jwt")]
 fn rejects_unsuitable_metadata_with_the_reason(#[case] changes: Value, #[case] said: &str) {
-    let Err(Unfit::Wrong(reason)) = with(&changes) else { panic!("{changes} is wrong") };
+    let Err(Unfit::Wrong(reason)) = with(&changes) else { panic!("{changes} is rejected") };
     assert!(reason.contains(said), "{reason}");
 }
 

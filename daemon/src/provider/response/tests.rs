@@ -152,7 +152,7 @@ fn reads_behind_a_byte_order_mark() {
 #[case::object("{}", None)]
 fn reads_a_lifetime_in_every_format(#[case] written: &str, #[case] seconds: Option<i64>) {
     let tokens = read(&format!(r#"{{"access_token":"aa11","expires_in":{written}}}"#));
-    assert_eq!(tokens.expect("the token is readable whatever its lifetime is").expires_in, seconds);
+    assert_eq!(tokens.expect("the token is read with any lifetime").expires_in, seconds);
 }
 
 #[rstest]

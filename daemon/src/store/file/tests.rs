@@ -86,7 +86,7 @@ async fn returns_the_saved_record() {
     save(&store, "one").await.unwrap();
     save(&store, "two").await.unwrap();
     assert_eq!(load(&store).await, Ok(Some(record("two"))));
-    assert_eq!(load(&home.store()).await, Ok(Some(record("two"))), "another daemon finds it too");
+    assert_eq!(load(&home.store()).await, Ok(Some(record("two"))), "another daemon reads the saved record");
     assert_eq!(store.load("another".into()).await, Ok(None));
 }
 
@@ -163,7 +163,7 @@ async fn refuses_another_key_and_changes_nothing() {
     assert_eq!(fs::read(home.path()).unwrap(), before);
 
     home.set_key(KEY);
-    assert_eq!(load(&store).await, Ok(Some(record("one"))), "the old key opens it again");
+    assert_eq!(load(&store).await, Ok(Some(record("one"))), "the old key still decrypts the file");
 }
 
 #[tokio::test]
@@ -195,7 +195,7 @@ async fn refuses_a_key_that_others_may_read() {
         assert!(reason.ends_with(&format!("run `chmod 600 {}`", home.key().display())), "{reason}");
     }
     let credential = FileStore::new(home.path(), KeySource::Credential(home.key()));
-    assert_eq!(load(&credential).await, Ok(None), "systemd guards a credential in its own way");
+    assert_eq!(load(&credential).await, Ok(None), "the mode of a systemd credential is not checked");
 }
 
 #[tokio::test]
@@ -268,9 +268,17 @@ async fn keeps_the_old_record_if_a_save_fails() {
     fs::remove_file(home.state().join("grants.keyring.work")).unwrap();
     fs::create_dir_all(home.state().join("grants.keyring.work/in the way")).unwrap();
     assert!(reason(save(&store, "two").await).contains("cannot be created"));
-    assert_eq!(load(&store).await, Ok(Some(record("one"))), "reading needs no space");
+    assert_eq!(
+        load(&store).await,
+        Ok(Some(record("one"))),
+        "the old record is readable after the failed save"
+    );
     fs::remove_dir_all(home.state().join("grants.keyring.work")).unwrap();
-    assert_eq!(load(&store).await, Ok(Some(record("one"))), "the failed save is not in memory either");
+    assert_eq!(
+        load(&store).await,
+        Ok(Some(record("one"))),
+        "the failed save did not change the cached record"
+    );
 }
 
 #[tokio::test]

@@ -160,7 +160,9 @@ fn errors_do_not_quote_a_damaged_item() {
         b"",
         b"\xff",
     ] {
-        let Err(StoreError::Unavailable(reason)) = decode("mytoken", item) else { panic!("it is damaged") };
+        let Err(StoreError::Unavailable(reason)) = decode("mytoken", item) else {
+            panic!("a damaged item is refused")
+        };
         assert!(reason.contains("damaged") && !reason.contains("hunter2"), "{reason}");
         assert!(may_replace("mytoken", item).is_err());
     }

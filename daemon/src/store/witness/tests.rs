@@ -122,15 +122,18 @@ async fn recognises_an_outdated_record() {
     let older = load(&memory).await.unwrap().unwrap();
     save(&store, record()).await.unwrap();
     let newest = load(&memory).await.unwrap().unwrap();
-    assert!(older.saved_at < newest.saved_at, "also within a millisecond");
+    assert!(older.saved_at < newest.saved_at, "the times differ even within a millisecond");
     let restarted = || Witnessed::new(memory.clone(), path(&directory));
     let is_outdated = async |store: Witnessed<MemoryStore>| load(&store).await.unwrap().unwrap().is_outdated;
 
     assert!(!is_outdated(restarted()).await);
     save(&memory, older).await.unwrap();
-    assert!(is_outdated(restarted()).await && is_outdated(restarted()).await, "however often it is read");
+    assert!(
+        is_outdated(restarted()).await && is_outdated(restarted()).await,
+        "the record is outdated at every read"
+    );
     save(&memory, record()).await.unwrap();
-    assert!(!is_outdated(restarted()).await, "older versions wrote no time");
+    assert!(!is_outdated(restarted()).await, "a record of an older version, without a time, is not outdated");
     save(&memory, newest).await.unwrap();
     assert!(!is_outdated(restarted()).await);
 }

@@ -174,7 +174,7 @@ impl Cgroups {
         let all = if unified.exists() { unified } else { Path::new("/sys/fs/cgroup") };
         let number = MADE.fetch_add(1, Ordering::Relaxed);
         let path = all.join(format!("imgurd-machine-{}-{number}", std::process::id()));
-        fs::create_dir_all(path.join("system")).expect("cgroups (version 2) are root's to make");
+        fs::create_dir_all(path.join("system")).expect("root can create cgroups (version 2)");
         Self { path, child: None }
     }
 

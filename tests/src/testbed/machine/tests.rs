@@ -15,7 +15,7 @@ fn machines_are_isolated_and_leave_nothing_behind() {
     first.write("alice", "/home/alice/a/note", "mine");
     assert_eq!(fs::read_to_string(first.file("/home/alice/a/note")).unwrap(), "mine");
     second.run("root", &["id", "alice"]).exits(1);
-    assert!(!Path::new("/home/alice/a/note").exists(), "nor the machine that the test runs on");
+    assert!(!Path::new("/home/alice/a/note").exists(), "the file is not on the machine that runs the test");
 
     let state = first.run("root", &["systemctl", "is-system-running"]);
     assert_eq!(state.line(), "running", "{}", first.run("root", &["systemctl", "--failed"]).stdout);

@@ -122,7 +122,7 @@ fn remote_connections_do_not_use_up_the_places_of_local_programs() {
     let scene = Scene::new(bed, Behaviour::default()).signed_in();
     // More than the limit on remote connections.
     let mut held: Vec<_> = (0..50).map(|_| remote(&scene)).collect();
-    let newest = held.last_mut().expect("there are some");
+    let newest = held.last_mut().expect("there are connections");
     assert!(newest.call("org.varlink.service.GetInfo", &json!({}))["error"].is_null());
     held[0].expect_hang_up();
     scene.token();
@@ -151,7 +151,10 @@ fn a_passed_socket_is_recognised_by_its_name_not_its_position() {
     let [first, second] = places.map(|place| Wire::connect(place.as_ref()).call("Refresh", &json!({})));
     assert!(reason(&first).contains("Other machines"), "{first}");
     assert_eq!(error_of(&second), "NoSuchAccount");
-    assert!(!bed.socket().exists() && !bed.remote_socket().exists(), "those that were passed will do");
+    assert!(
+        !bed.socket().exists() && !bed.remote_socket().exists(),
+        "imgurd makes no sockets besides those that were passed"
+    );
 }
 
 #[test]

@@ -52,7 +52,7 @@ fn allow_once_answers_all_waiting_calls_with_one_question() {
         // imgurd did not remember "allow once", so it asks again. No answer means deny.
         let mut late = call(&scene, 1500);
         let question = server.notified().await;
-        assert_eq!(server.closed().await, question.id, "withdrawn when the wait is over");
+        assert_eq!(server.closed().await, question.id, "the question is withdrawn when the call's wait ends");
         let late = tokio::task::spawn_blocking(move || late.answer()).await.unwrap();
         assert!(reason(&late).contains("you did not answer"), "{late}");
         // imgurd does not repeat an unanswered question at once.
@@ -102,7 +102,7 @@ fn denies_and_explains_permits_if_no_question_can_be_shown() {
         }
         let told = server.notified().await.body;
         assert!(told.starts_with("Allow it with `imgurctl permit allow unknown`."), "{told}");
-        assert!(server.is_idle(), "it is told once");
+        assert!(server.is_idle(), "the notification is shown once");
     });
     let _ = scene.take_daemon().terminate();
     let _daemon = scene.bed.daemon_with(&["--no-dbus"]);

@@ -39,15 +39,15 @@ enum Cell {
 
 /// The cell for `method` in this column.
 fn cell(method: &str, column: usize) -> Cell {
-    let (_, below) = TABLE.split_once("## Who may call what").expect("the table is there");
+    let (_, below) = TABLE.split_once("## Who may call what").expect("SECURITY.md has the table");
     let rows = below.lines().filter(|line| line.starts_with('|'));
     let rows = rows.map(|line| line.trim_matches(['|', ' ']).split(" | ").collect::<Vec<_>>());
     let row = rows.into_iter().find(|row| row[0].contains(&format!("`{method}`")));
-    match row.unwrap_or_else(|| panic!("{method} is in no row of the table"))[column] {
+    match row.unwrap_or_else(|| panic!("the table has no row for {method}"))[column] {
         "yes" | "as `unsandboxed` says" => Cell::Yes,
         "with a permit" | "what it has a permit for" => Cell::WithPermit,
         "no" => Cell::No,
-        other => panic!("{other} is no word of the table"),
+        other => panic!("{other} is not a value of the table"),
     }
 }
 
@@ -130,7 +130,7 @@ fn every_method_on_the_socket_follows_the_table_in_security_md() {
     let mut allowed = remote(&scene);
     let accounts = allowed.call("ListAccounts", &json!({}))["parameters"]["accounts"].clone();
     assert_eq!(accounts[0]["name"], ACCOUNT);
-    assert_eq!(accounts[0]["settings"], json!({}), "and how it is set up is nobody's business there");
+    assert_eq!(accounts[0]["settings"], json!({}), "a remote program does not see the settings");
     scene.ctl(&["permit", "revoke", "remote"]).success();
     assert_eq!(allowed.call("ListAccounts", &json!({}))["parameters"]["accounts"], json!([]));
 }

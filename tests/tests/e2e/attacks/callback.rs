@@ -186,7 +186,7 @@ sys.stdin.read()
     visit.args(&nobody[1..]).args(["curl", "--silent", &denied]).current_dir("/");
     assert!(
         bed.start(visit).finish().success().stdout.contains("Access was denied"),
-        "its own user is answered"
+        "the user who began the sign-in gets an answer"
     );
 }
 
@@ -241,7 +241,7 @@ fn a_code_is_refused_in_the_token_flow() {
     let said = get(&scene.callback(), &format!("state={state}&code=0123"), "");
     assert!(said.starts_with("HTTP/1.1 400"), "{said}");
     let page = get(&scene.callback(), &format!("state={state}"), "");
-    let (_, after) = page.split_once("data-nonce=\"").expect("the page that hands the fragment on");
+    let (_, after) = page.split_once("data-nonce=\"").expect("the page that sends the fragment has a nonce");
     let nonce = after.split_once('"').unwrap().0;
     let said = post(&scene.callback(), &format!("nonce={nonce}&state={state}&code=0123"));
     assert!(said.starts_with("HTTP/1.1 400"), "{said}");

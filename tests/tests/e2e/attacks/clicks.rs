@@ -65,7 +65,7 @@ fn a_flatpak_app_cannot_answer_its_own_question() {
         while rounds < 2 {
             let click = tokio::select! {
                 click = next(&mut clicks) => click.unwrap(),
-                answer = &mut forger => panic!("it is answered before the person clicks: {}", answer.unwrap().stdout),
+                answer = &mut forger => panic!("answered before the user clicks: {}", answer.unwrap().stdout),
             };
             let (id, key): (u32, String) = click.body().deserialize().unwrap();
             assert_eq!(key, "allow-always");
@@ -218,6 +218,6 @@ fn a_program_cannot_ask_again_right_after_a_dismissed_question() {
             assert!(refused.contains("AccessDenied"), "{refused}");
             assert!(refused.contains("imgurctl permit allow"), "{refused}");
         }
-        assert!(server.is_idle(), "no second question");
+        assert!(server.is_idle(), "no second question is shown");
     });
 }

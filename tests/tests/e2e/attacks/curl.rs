@@ -33,7 +33,7 @@ impl Evil {
 
     #[track_caller]
     fn has_no(&self, token: &str) {
-        assert!(!self.relay.seen().contains(token), "the token was seen elsewhere");
+        assert!(!self.relay.seen().contains(token), "the relay saw the token");
     }
 }
 
@@ -160,7 +160,7 @@ fn a_malicious_proxy_sees_no_token() {
     assert!(proxy.relay.connections() >= 2, "the proxy was used");
     proxy.has_no(&token);
     evil.has_no(&token);
-    assert!(!scene.bed.root().join("keys").exists(), "the keys of the connection are written nowhere");
+    assert!(!scene.bed.root().join("keys").exists(), "curl does not write the keys of the connection");
 }
 
 #[test]

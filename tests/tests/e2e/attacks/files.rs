@@ -89,19 +89,23 @@ fn the_service_reads_roots_files_but_not_another_users() {
         home.ctl(&["account", "list"]).code
     };
     let (yes, refused) = (Some(0), Some(9));
-    assert_eq!(is_read(), yes, "an honest file");
+    assert_eq!(is_read(), yes, "a file of the user is read");
     root(&format!("chown mallory {config}/config.toml"));
-    assert_eq!(is_read(), refused, "a file of mallory's");
+    assert_eq!(is_read(), refused, "a file of mallory is refused");
     // An administrator or a package may have put a file of root's there.
     root(&format!("chown root {config}/config.toml"));
-    assert_eq!(is_read(), yes, "a file of root's");
+    assert_eq!(is_read(), yes, "a file of root is read");
     root(&format!(
         "chown {USER} {config}/config.toml && mkdir /srv/m && mv {config} /srv/m/imgurd && chown mallory /srv/m"
     ));
     root(&format!("ln -s /srv/m/imgurd {config} && chown -h {USER} {config}"));
-    assert_eq!(is_read(), refused, "a directory of mallory's on the way");
+    assert_eq!(is_read(), refused, "a directory of mallory on the path is refused");
     root("chown root /srv/m");
-    assert_eq!(is_read(), yes, "a directory of root's on the way, and a link of one's own");
+    assert_eq!(
+        is_read(),
+        yes,
+        "a directory of root on the path is accepted, also through the user's symlink"
+    );
     let log = home.machine.run("root", &["journalctl", "--no-pager", "--output=cat"]).stdout;
     assert!(log.contains("it belongs to another user"), "{log}");
     assert!(log.contains("other users can replace it, because they can write to /srv/m"), "{log}");
@@ -164,7 +168,7 @@ fn another_process_of_the_same_user_cannot_read_imgurctls_memory() {
         child.wait().unwrap();
         is_readable
     };
-    assert!(is_readable(Path::new("/usr/bin/cat"), &[]), "the attack works where nothing is done against it");
+    assert!(is_readable(Path::new("/usr/bin/cat"), &[]), "the attack works on a program without protection");
     assert!(!is_readable(&binary("imgurctl"), &["import"]));
 }
 

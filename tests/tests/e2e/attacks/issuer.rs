@@ -43,11 +43,7 @@ impl MixUp {
         assert!(page.text.contains("another server"), "{}", page.text);
         let said = login.finish().exits(10).stderr;
         assert!(said.contains("another server") && said.contains("set issuer"), "{said}");
-        assert_eq!(
-            self.evil.fake.requests(Endpoint::Token).len(),
-            0,
-            "the honest code went to the evil server"
-        );
+        assert_eq!(self.evil.fake.requests(Endpoint::Token).len(), 0, "the other server got the code");
     }
 }
 
@@ -130,7 +126,7 @@ mod settings {
 
         let (auth_url, token_url) = (scene.fake.auth_url(), scene.fake.token_url());
         scene.ctl(&["account", "set", "--auth-url", &auth_url, "--token-url", &token_url]).success();
-        assert!(scene.fake.is_live(&scene.refresh()), "the secret and the grant are back");
+        assert!(scene.fake.is_live(&scene.refresh()), "the client secret and the grant are used again");
     }
 
     #[test]
@@ -144,7 +140,7 @@ mod settings {
             scene.ctl(&["refresh"]).exits(4);
             assert_eq!(scene.account().state, State::Empty);
         }
-        assert_eq!(scene.fake.requests(Endpoint::Token).len(), asked, "the grant was sent elsewhere");
+        assert_eq!(scene.fake.requests(Endpoint::Token).len(), asked, "the grant was sent to another URL");
         scene.ctl(&["account", "set", "--token-url", &scene.fake.token_url()]).success();
         assert!(scene.fake.is_live(&scene.refresh()));
     }

@@ -120,7 +120,7 @@ fn waiting_calls_of_a_sandboxed_app_on_the_bus_do_not_block_the_user() {
         plain.get_token("second", -1, 0).await.unwrap();
         gate.release();
         let served = join_all(calls).await.into_iter().filter(|answer| matches!(answer, Ok(Ok(_)))).count();
-        assert!((1..=64).contains(&served), "{served} calls of one sandboxed program were under way");
+        assert!((1..=64).contains(&served), "{served} calls of one sandboxed program were in progress");
         greedy[0].get_token(ACCOUNT, -1, 0).await.unwrap();
     });
 }
@@ -159,9 +159,9 @@ fn a_long_bus_message_takes_no_memory_and_is_not_repeated_in_errors() {
         assert!(grown < 20 * 1024, "{grown} KiB");
         for refused in answers {
             let refused = refused.unwrap_err().to_string();
-            assert!(refused.len() < 1000, "{} bytes of an error", refused.len());
+            assert!(refused.len() < 1000, "the error has {} bytes", refused.len());
         }
-        assert!(refused.len() < 1000, "{} bytes of an error", refused.len());
+        assert!(refused.len() < 1000, "the error has {} bytes", refused.len());
     });
     let mut wire = scene.bed.wire();
     let long = "a".repeat(60_000);
@@ -170,7 +170,7 @@ fn a_long_bus_message_takes_no_memory_and_is_not_repeated_in_errors() {
         wire.call(&long, &json!({})),
         wire.call("GetToken", &json!({ "account": { long.clone(): 1 } })),
     ] {
-        assert!(refused.to_string().len() < 1000, "{} bytes of an error", refused.to_string().len());
+        assert!(refused.to_string().len() < 1000, "the error has {} bytes", refused.to_string().len());
     }
 }
 
@@ -202,7 +202,7 @@ fn rejections_of_a_sandboxed_app_do_not_use_up_the_users_refreshes() {
     let scene = Scene::new(quiet(), Behaviour::default()).signed_in();
     scene.ctl(&["permit", "allow", APPLICATION, ACCOUNT]).success();
     let mut liar = attacker(&scene, &sandbox, LIAR, "");
-    assert_eq!(liar.line().as_deref(), Some("1"), "one refresh is what it gets");
+    assert_eq!(liar.line().as_deref(), Some("1"), "the attacker causes one refresh only");
     assert_eq!(scene.refreshes().len(), 1);
     let token = scene.token();
     let another = scene.ctl_with(&["reject"], &token).success();
@@ -254,9 +254,13 @@ fn refusals_of_a_sandboxed_app_do_not_displace_journal_entries() {
     let entries: Vec<serde_json::Value> =
         journal.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let is_grant = |entry: &&serde_json::Value| entry["outcome"] == "granted" && entry["account"] == ACCOUNT;
-    assert_eq!(entries.iter().filter(is_grant).count(), 1, "who was handed a token is there still");
+    assert_eq!(
+        entries.iter().filter(is_grant).count(),
+        1,
+        "the entry of the handed-out token is still there"
+    );
     let refusals = entries.iter().filter(|entry| entry["application"] == APPLICATION).count();
-    assert!((1..100).contains(&refusals), "{refusals} lines of one program");
+    assert!((1..100).contains(&refusals), "{refusals} entries of one program");
 }
 
 #[test]
@@ -266,7 +270,7 @@ fn a_log_reader_that_stops_reading_does_not_stop_the_daemon() {
     let mut command = bed.command(binary("imgurd"));
     let mut daemon = command.arg("--no-dbus").stderr(Stdio::piped()).spawn().unwrap();
     while UnixStream::connect(bed.socket()).is_err() {
-        assert_eq!(daemon.try_wait().unwrap(), None, "it has ended");
+        assert_eq!(daemon.try_wait().unwrap(), None, "imgurd has ended");
         thread::yield_now();
     }
     // Each connection writes a log line. Together they are many times longer than what a pipe holds.

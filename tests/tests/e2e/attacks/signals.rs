@@ -189,7 +189,7 @@ fn forged_keyring_signals_cause_no_calls_to_the_keyring() {
             asks(&stranger, &mut calls).await
         } {
             rounds += 1;
-            assert!(rounds < 3, "whoever sends news sends the daemon to the keyring");
+            assert!(rounds < 3, "forged signals make imgurd call the keyring");
         }
     });
     // imgurd listens to the keyring's own signals.

@@ -111,7 +111,7 @@ fn a_client_id_or_secret_with_a_control_character_is_refused_by_name() {
     let file = "client_id=new\nclient_secret=a\u{7}b\nrefresh_token=rt\n";
     let output = scene.ctl_with(&["import", "new"], file).exits(2);
     assert!(output.complaint().contains("client_secret"), "{}", output.stderr);
-    assert_eq!(scene.fake.requests(Endpoint::Token).len(), 1, "the sign-in's own");
+    assert_eq!(scene.fake.requests(Endpoint::Token).len(), 1, "only the sign-in sent a token request");
 }
 
 /// Blanks and quotes copied along with a client ID.

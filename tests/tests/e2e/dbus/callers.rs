@@ -22,12 +22,12 @@ fn three_hundred_callers_on_the_bus_cause_one_request() {
         let call = |keeper: KeeperProxy<'static>| async move { keeper.get_token("", -1, -1).await };
         let calls: Vec<_> = callers.iter().cloned().map(|keeper| tokio::spawn(call(keeper))).collect();
         join_all(callers.iter().map(arrived)).await;
-        assert!(calls.iter().all(|call| !call.is_finished()), "all wait");
+        assert!(calls.iter().all(|call| !call.is_finished()), "all callers wait");
         gate.release();
         let answers = join_all(calls).await;
         let tokens: Vec<_> = answers.into_iter().map(|answer| answer.unwrap().unwrap().0).collect();
         assert!(scene.fake.is_live(tokens[0].expose()));
-        assert!(tokens.iter().all(|token| *token == tokens[0]), "all are served");
+        assert!(tokens.iter().all(|token| *token == tokens[0]), "all callers get the same token");
     });
     assert_eq!(scene.refreshes().len(), 1);
 }
@@ -77,7 +77,7 @@ fn a_flooding_caller_is_refused_and_does_not_block_others() {
         modest.get_token("second", -1, 0).await.unwrap();
         gate.release();
         let served: Vec<_> = calls.collect().await;
-        assert!(served.len() == CALLS_EACH && served.iter().all(Result::is_ok), "who waits is served");
+        assert!(served.len() == CALLS_EACH && served.iter().all(Result::is_ok), "waiting callers are served");
         greedy.get_token(ACCOUNT, -1, 0).await.unwrap();
     });
     assert_eq!(scene.refreshes().len(), 1);
@@ -99,7 +99,7 @@ fn the_bus_has_the_same_limit_on_calls_as_the_socket() {
         }
         gate.release();
         let served: Vec<_> = calls.collect().await;
-        assert!(served.len() == CALLS && served.iter().all(Result::is_ok), "who waits is served");
+        assert!(served.len() == CALLS && served.iter().all(Result::is_ok), "waiting callers are served");
     });
 }
 

@@ -105,7 +105,7 @@ fn each_error_has_its_name_and_advice() {
         assert!(matches!(&error, Error::ConsentNeeded(text) if text.contains("imgurctl login")), "{error}");
     });
     let answer = busctl(&scene.bed, "GetToken", &["sii", "", "-1", "-1"]);
-    assert!(text(&answer.stderr).contains("imgurctl login"), "busctl shows the sentence: {answer:?}");
+    assert!(text(&answer.stderr).contains("imgurctl login"), "busctl shows imgurd's advice: {answer:?}");
     let gdbus = ["call", "--session", "-d", BUS_NAME, "-o", PATH, "-m", "org.imgurd.Keeper1.GetToken"];
     let answer = run(&scene.bed, "gdbus", &[&gdbus[..], &["--", "", "-1", "-1"]].concat());
     let shown = text(&answer.stderr);
@@ -149,7 +149,10 @@ fn a_login_on_the_bus_outlives_its_caller_and_signals_its_end() {
         let end = next(&mut finished).await;
         let end = end.args().unwrap();
         assert_eq!((*end.login_id(), *end.account(), *end.outcome()), (&*shared.0, ACCOUNT, SIGNED_IN));
-        assert!(scene.fake.is_live(waiting.await.unwrap().unwrap().0.expose()), "who waited is served");
+        assert!(
+            scene.fake.is_live(waiting.await.unwrap().unwrap().0.expose()),
+            "a caller that waited is served"
+        );
 
         // The next signal is about the next login, so each signal came once.
         let (login_id, _) =

@@ -67,7 +67,7 @@ fn introspection_explains_every_member() {
             lines.iter().enumerate().skip(begin + 1).take_while(|(_, line)| **line != "</interface>");
         for (position, line) in members {
             let is_member = ["<method", "<signal", "<property"].iter().any(|tag| line.starts_with(tag));
-            assert!(!is_member || lines[position - 1] == "-->", "{line} is not explained");
+            assert!(!is_member || lines[position - 1] == "-->", "{line} has no explanation");
         }
     }
 }
@@ -88,7 +88,10 @@ fn the_installed_introspection_file_matches_the_daemon() {
     let account = described(account_path(ACCOUNT).as_str(), "org.imgurd.Keeper1.Account");
     let (_, installed) = INTROSPECTION.split_once("<node>\n").unwrap();
     let expected = format!("{keeper}{account}</node>\n");
-    assert_eq!(installed, expected, "write this into proto/src/org.imgurd.Keeper1.xml");
+    assert_eq!(
+        installed, expected,
+        "the installed file differs; write this into proto/src/org.imgurd.Keeper1.xml"
+    );
 }
 
 #[test]
@@ -154,7 +157,7 @@ fn an_account_has_an_object_while_it_exists() {
 
         keeper.remove_account("2nd.one").await.unwrap();
         assert_eq!(next(&mut removed).await.args().unwrap().object_path(), &path.as_ref());
-        assert!(second.state().await.is_err(), "the object is gone");
+        assert!(second.state().await.is_err(), "the account's object no longer exists");
         // An account that was added with `imgurctl` is signalled, too.
         scene.bed.account(&scene.fake, "third");
         assert_eq!(next(&mut added).await.args().unwrap().object_path(), &account_path("third").as_ref());

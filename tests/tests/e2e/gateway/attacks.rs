@@ -124,7 +124,7 @@ fn a_code_works_once_and_for_its_client_only() {
     assert_eq!(
         json(&gateway.refresh(handle), 400)["error"],
         "invalid_grant",
-        "what the code brought is void"
+        "a code used twice invalidates its refresh token"
     );
 }
 
@@ -138,7 +138,7 @@ fn a_code_needs_the_verifier_and_redirect_uri_of_its_request() {
         let mut form = redemption(&code);
         form[3].1 = verifier;
         assert_eq!(with(&form), "invalid_grant", "{verifier}");
-        assert_eq!(with(&redemption(&code)), "invalid_grant", "there is no second try");
+        assert_eq!(with(&redemption(&code)), "invalid_grant", "a code cannot be tried again");
     }
     for (at, name, value) in [(2, "redirect_uri", "https://evil.example/"), (2, "", ""), (3, "", "")] {
         let code = gateway.code("postman");
@@ -166,9 +166,9 @@ fn a_refresh_token_is_invalid_once_its_client_is_removed() {
     assert_eq!(
         json(&gateway.refresh(&handle), 400)["error"],
         "invalid_grant",
-        "a new client has nothing of the old one"
+        "a new client cannot use a token of the old one"
     );
-    assert_eq!(gateway.question("postman").status, 200, "the user is asked again");
+    assert_eq!(gateway.question("postman").status, 200, "imgurd asks the user again");
 }
 
 #[test]
@@ -212,7 +212,7 @@ fn only_the_first_answer_from_the_page_counts() {
     let denied = gateway.decide(&gateway.question("postman"), "deny");
     assert_eq!(parameter(&denied, "error"), "access_denied");
     assert_eq!(parameter(&denied, "state"), "st/1");
-    assert_eq!(gateway.question("postman").status, 200, "the user may think again");
+    assert_eq!(gateway.question("postman").status, 200, "the user can be asked again after a denial");
     let url = gateway.url("/oauth2/authorize");
     assert_eq!(http::post(&url, None, &[("id", "0123"), ("decision", "allow")]).unwrap().status, 400);
     for origin in ["https://evil.example", "null", "http://127.0.0.1", ""] {
@@ -223,7 +223,11 @@ fn only_the_first_answer_from_the_page_counts() {
     let page = gateway.question("postman");
     let first = gateway.decide(&page, "deny");
     let second = gateway.decide(&page, "allow");
-    assert_eq!(first.header("location"), second.header("location"), "the first answer counts");
+    assert_eq!(
+        first.header("location"),
+        second.header("location"),
+        "a second answer gives the result of the first"
+    );
     assert!(!gateway.scene.ctl(&["permit", "list"]).success().stdout.contains("gateway:"));
 }
 

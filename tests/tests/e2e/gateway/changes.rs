@@ -53,7 +53,11 @@ fn an_open_page_and_a_code_are_invalid_once_the_client_has_changed() {
     gateway.add_public("spa");
     let page = gateway.question("spa");
     gateway.scene.ctl(&["permit", "deny", "gateway:spa"]).success();
-    assert_eq!(parameter(&gateway.decide(&page, "allow"), "error"), "access_denied", "denied meanwhile");
+    assert_eq!(
+        parameter(&gateway.decide(&page, "allow"), "error"),
+        "access_denied",
+        "a denial by command counts, although the page is still open"
+    );
     gateway.scene.ctl(&["permit", "revoke", "gateway:spa"]).success();
     let code = gateway.code("spa");
     gateway.scene.ctl(&["gateway", "add", "spa", "--redirect-uri", "https://other.example/cb"]).success();
@@ -145,7 +149,7 @@ fn an_address_in_use_keeps_the_gateway_at_its_old_address() {
     assert_eq!(gateway.question("postman").status, 200);
     let on = gateway.scene.ctl(&["gateway", "on"]).success();
     let on = [on.stdout, on.stderr].concat();
-    assert!(on.contains(&gateway.listen), "without an address it stays where it is: {on}");
+    assert!(on.contains(&gateway.listen), "the gateway keeps its address: {on}");
 }
 
 #[test]

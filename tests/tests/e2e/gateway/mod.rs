@@ -29,7 +29,7 @@ fn the_user_allows_a_client_once_and_it_gets_the_accounts_token() {
     assert!((1..=3600).contains(&granted["expires_in"].as_i64().unwrap()), "{granted}");
     let permits = gateway.scene.ctl(&["permit", "list"]).success().stdout;
     assert!(permits.contains("gateway:postman"), "{permits}");
-    assert_eq!(gateway.question("postman").status, 303, "it is asked about once");
+    assert_eq!(gateway.question("postman").status, 303, "imgurd does not ask again");
     let journal = gateway.scene.ctl(&["journal", "--json"]).success().stdout;
     assert!(journal.contains("\"wire\":\"gateway\"") && journal.contains("postman"), "{journal}");
     let all = [journal, permits, gateway.scene.ctl(&["status"]).success().stdout].concat();
@@ -44,7 +44,7 @@ fn a_client_that_refreshes_a_valid_token_gets_a_new_one_twice_a_minute() {
     let before = gateway.scene.fake.requests(Endpoint::Token).len();
     let renewed = json(&gateway.refresh(&handle), 200);
     assert_ne!(renewed["access_token"], first);
-    assert_eq!(renewed["refresh_token"], *handle, "it keeps the one that it has");
+    assert_eq!(renewed["refresh_token"], *handle, "the client keeps its refresh token");
     assert_eq!(gateway.scene.fake.requests(Endpoint::Token).len(), before + 1);
     // The other program has the old token. It gets the new one without a request to the server.
     assert_eq!(json(&gateway.refresh(&other), 200)["access_token"], renewed["access_token"]);
@@ -97,7 +97,7 @@ fn a_public_client_needs_pkce_and_its_refresh_tokens_rotate() {
     assert_eq!(
         json(&refresh(&second["refresh_token"]), 400)["error"],
         "invalid_grant",
-        "a thief may have it"
+        "reuse of the old refresh token invalidates its successor"
     );
     // Postman sends the `Authorization` header even without a secret.
     let grant = ("grant_type", "client_credentials");
@@ -153,7 +153,7 @@ fn revoked_access_is_invalid_at_once() {
     assert_eq!(
         json(&gateway.refresh(&handle), 400)["error"],
         "invalid_grant",
-        "a new permit revives nothing"
+        "a new permit does not make an old refresh token valid"
     );
     let (_, handle) = gateway.tokens();
     gateway.scene.ctl(&["gateway", "remove", "postman"]).success();

@@ -43,7 +43,7 @@ fn a_client_with_a_wrong_socket_fails_with_a_one_line_error() {
         ("XDG_RUNTIME_DIR", odd),
     ] {
         let output = token_with(bed, name, value, &["--json"]).exits(8);
-        let error: Value = serde_json::from_str(output.complaint()).expect("an error is a line of JSON");
+        let error: Value = serde_json::from_str(output.complaint()).expect("the error is one line of JSON");
         let reason = error["reason"].as_str().unwrap();
         assert!(reason.starts_with(&format!("imgurd does not answer at {value}")), "{reason}");
         token_with(bed, name, value, &[]).exits(8).complaint();

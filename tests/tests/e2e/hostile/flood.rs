@@ -155,7 +155,7 @@ fn drip(descriptor: BorrowedFd<'_>, mut say: impl FnMut(&[u8]) -> bool, text: &[
             return;
         }
     }
-    panic!("it was listened to for all of {} bytes", text.len());
+    panic!("imgurd read all {} bytes without closing the connection", text.len());
 }
 
 /// Waits this long for the daemon to close the connection, and returns whether it did.

@@ -52,7 +52,7 @@ fn scopes_name_programs_and_imgurd_asks_about_sandboxed_ones() {
         let unanswered = house.machine.start(house.in_scope(IGNORED, &impatient));
         let question = server.notified().await;
         assert!(question.body.contains(&asks("org.example.Ignored")), "{}", question.body);
-        assert_eq!(server.closed().await, question.id, "withdrawn when the wait is over");
+        assert_eq!(server.closed().await, question.id, "the question is withdrawn when the call's wait ends");
         let refused = finished(unanswered).await.exits(5);
         assert!(refused.stderr.contains("you did not answer"), "{}", refused.stderr);
 
@@ -138,17 +138,20 @@ fn every_refusal_is_in_both_journals_with_its_facts_and_no_secret() {
         let entry = entries.iter().find(is_it).unwrap_or_else(|| panic!("{method} by {wire:?}: {entries:?}"));
         assert_eq!((entry.application.as_str(), entry.uid), ("org.example.App", alice));
         assert!(entry.reason.is_some() && entry.program.is_some() && entry.pid.is_some(), "{entry:?}");
-        assert!(logged.iter().any(|line| is_same(line, entry)), "{entry:?} is not logged");
+        assert!(
+            logged.iter().any(|line| is_same(line, entry)),
+            "the system's journal has no entry for {entry:?}"
+        );
     }
     let of_account = |entry: &&JournalEntry| entry.account.as_deref() == Some(ACCOUNT);
     let named = entries.iter().filter(of_account).filter_map(|entry| entry.method.as_deref());
     for method in ["GetToken", "GetTokenFd", "RejectToken", "ListAccounts", "Watch", "Get"] {
-        assert!(named.clone().any(|it| it == method), "{method} does not say of which account");
+        assert!(named.clone().any(|it| it == method), "no entry of {method} names an account");
     }
     let mut login = house.machine.command(ALICE, "imgurctl");
     login.args(["login", "--no-browser"]);
     let mut login = house.machine.start(login);
-    login.line().expect("a page to open");
+    login.line().expect("login prints the URL");
     assert_no_secret_anywhere(&house, &logged);
 }
 
@@ -168,7 +171,7 @@ fn is_same(line: &Value, entry: &JournalEntry) -> bool {
 
 fn assert_no_secret_anywhere(house: &House, logged: &[Value]) {
     let text = serde_json::to_string(logged).unwrap();
-    assert!(text.contains("imgurd::keeper") && text.contains("F_EVENT"), "it is logged in detail");
+    assert!(text.contains("imgurd::keeper") && text.contains("F_EVENT"), "the log has the level TRACE");
     let mut secrets = house.fake.secrets();
     secrets.push(REJECTED.to_owned());
     assert!(

@@ -62,7 +62,7 @@ fn answer(caller: &mut Program, message: &str) -> (Value, bool) {
     caller.write(&format!("{message}\n"));
     let said = caller.line().expect("an answer");
     let (unread, answer) = said.split_once(' ').unwrap();
-    let answer = serde_json::from_str(answer.trim_end_matches('\0')).expect("one message");
+    let answer = serde_json::from_str(answer.trim_end_matches('\0')).expect("the answer is one message");
     (answer, unread == "0")
 }
 
@@ -76,7 +76,11 @@ fn busctl(house: &House, user: &str, method: &str) -> Output {
 fn is_refused_on_the_socket(house: &House, user: &str) {
     let mut caller = caller(house, user, CALLER);
     let refusal = "org.imgurd.Keeper1.AccessDenied";
-    assert_eq!(answer(&mut caller, "").0["error"], refusal, "with no word said");
+    assert_eq!(
+        answer(&mut caller, "").0["error"],
+        refusal,
+        "the caller is refused before it sends a message"
+    );
     let of_the_service = ["GetInfo", "GetInterfaceDescription"]
         .map(|method| json!({ "method": format!("org.varlink.service.{method}"), "parameters": {} }));
     for call in methods().into_iter().map(socket_call).chain(of_the_service) {
@@ -94,7 +98,7 @@ fn is_refused_on_the_bus(house: &House, user: &str) {
             // The bus library answers these for every caller on the bus. They name the objects, but not their
             // contents.
             "Introspect" | "Ping" => drop(said.success()),
-            "GetAll" => assert_eq!(said.stdout, "a{sv} 0\n", "{user} sees none of the properties"),
+            "GetAll" => assert_eq!(said.stdout, "a{sv} 0\n", "{user} sees no properties"),
             _ => assert!(!is_let(&said), "{user}: {method}: {said:?}"),
         }
     }
@@ -116,7 +120,7 @@ fn every_method_refuses_other_users_and_the_journal_records_them() {
     for user in [MALLORY, "root"].map(|name| house.machine.user_id(name)) {
         for wire in [Wire::Socket, Wire::Bus] {
             let entry = entries.iter().find(|entry| (entry.uid, entry.wire) == (user, wire));
-            let entry = entry.unwrap_or_else(|| panic!("{user} by {wire:?} is not in {entries:?}"));
+            let entry = entry.unwrap_or_else(|| panic!("no entry of {user} by {wire:?} in {entries:?}"));
             assert_eq!(entry.outcome, Outcome::Denied);
             assert!(entry.reason.as_ref().unwrap().contains("another user"), "{entry:?}");
         }
@@ -141,5 +145,5 @@ fn a_flood_of_another_user_delays_no_caller_and_is_logged_briefly() {
     // An entry at once, and then one a minute.
     assert!(entries.len() < 10, "{entries:?}");
     let lines = house.logged().iter().filter(|line| line.to_string().contains("another user")).count();
-    assert!(lines < 10, "{lines} lines are logged");
+    assert!(lines < 10, "the log has {lines} lines");
 }

@@ -59,7 +59,7 @@ fn login_asks_for_the_lost_client_secret_before_it_opens_a_browser() {
         "{}",
         output.stderr
     );
-    assert_eq!(session.item(), None, "nothing is made before there is a grant");
+    assert_eq!(session.item(), None, "no item is created before there is a grant");
 }
 
 #[test]

@@ -76,7 +76,7 @@ fn is_saved(account: &Account) -> bool {
 #[test]
 fn secret_tool_can_read_the_item() {
     let session = Session::start();
-    let item = session.item().expect("an item");
+    let item = session.item().expect("the keyring has an item");
     let record: serde_json::Value = serde_json::from_str(&item).unwrap();
     assert_eq!(record["version"], 1);
     assert!(item.contains(&session.scene.token()));
@@ -282,7 +282,11 @@ fn a_hanging_keyring_delays_no_valid_token_and_no_call_beyond_its_wait() {
     assert_eq!(session.scene.token(), token);
     let output = session.scene.ctl(&["refresh", "--wait", "3s"]).exits(7);
     assert!(output.complaint().contains("does not answer"), "{}", output.stderr);
-    assert_eq!(session.scene.refreshes().len(), 0, "nothing is spent that cannot be saved");
+    assert_eq!(
+        session.scene.refreshes().len(),
+        0,
+        "no refresh token is sent while the new one cannot be saved"
+    );
 
     session.scene.crash();
     session.scene.start();

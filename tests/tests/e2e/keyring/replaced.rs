@@ -33,7 +33,11 @@ fn a_temporary_replacement_of_the_keyring_costs_no_grant() {
     start_without_files(&mut session, "first");
     let output = session.scene.ctl(&["refresh", "--wait", "1s"]).exits(7);
     assert!(output.complaint().contains("has no item for mytoken"), "{}", output.stderr);
-    assert_eq!((session.scene.token(), session.item()), (token, None), "nothing is spent, and nothing made");
+    assert_eq!(
+        (session.scene.token(), session.item()),
+        (token, None),
+        "the token is unchanged, and no item is created"
+    );
 
     // The user signs in although the item is missing, so imgurd creates a new one.
     session.scene.bed.sign_in(&session.scene.fake, ACCOUNT);
@@ -44,7 +48,7 @@ fn a_temporary_replacement_of_the_keyring_costs_no_grant() {
     start_with_files(&mut session, "first");
     let deadline = Instant::now() + PATIENCE;
     while !session.item().is_some_and(|item| item.contains(&token)) {
-        assert!(Instant::now() < deadline, "the keyring does not get the new token");
+        assert!(Instant::now() < deadline, "the new token was not saved in the keyring");
     }
     session.expect_kept(&token);
     session.scene.refresh();

@@ -24,11 +24,11 @@ fn a_silent_name_server_does_not_delay_other_accounts() {
     assert!(query[..length].windows(11).any(|part| part == b"\x05imgur\x04test"));
 
     let old = scene.token();
-    assert_ne!(scene.refresh(), old, "another account is refreshed meanwhile");
+    assert_ne!(scene.refresh(), old, "another account is refreshed in the meantime");
     let account = scene.bed.wait_until("far", |account| account.state == State::Waiting);
     says(&account, &format!("no connection to {HOST} within 10 s"));
     import.join().unwrap().success();
-    assert!(scene.stop().success(), "the thread that still waits for the name is waited for by nobody");
+    assert!(scene.stop().success(), "the daemon stops without waiting for the name");
 }
 
 #[test]
@@ -59,6 +59,6 @@ fn an_unreachable_ipv6_address_does_not_fail_a_refresh() {
     assert_eq!(
         wired.network.connections_tried() - before,
         2,
-        "both addresses, since the first did not answer"
+        "both addresses are tried, since the first does not answer"
     );
 }

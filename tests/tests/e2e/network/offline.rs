@@ -54,7 +54,7 @@ fn fail_until_retries_are_rare(wired: &Wired) {
             return;
         }
     }
-    panic!("thirty failures in a row make no long pause");
+    panic!("after thirty failures in a row, the pause is still short");
 }
 
 #[test]

@@ -11,9 +11,12 @@ fn a_proxy_is_used_and_sees_no_secret() {
     assert!(wired.scene.fake.is_live(&wired.scene.refresh()));
     let seen = wired.relay.seen();
     assert!(seen.starts_with(&format!("CONNECT {HOST}:443 HTTP/1.1\r\n")), "{seen}");
-    assert!(seen.contains("Basic cGVyc29uOnMzY3JldA=="), "the user and password of the variable");
+    assert!(
+        seen.contains("Basic cGVyc29uOnMzY3JldA=="),
+        "the proxy gets the user and password of the variable"
+    );
     for secret in wired.scene.fake.secrets() {
-        assert!(!seen.contains(&secret), "a secret went through the proxy in clear");
+        assert!(!seen.contains(&secret), "the proxy saw a secret");
     }
 }
 

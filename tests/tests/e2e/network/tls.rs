@@ -150,10 +150,10 @@ fn an_invalid_ca_file_is_a_misconfiguration_and_keeps_the_token() {
         assert_eq!(error["setting"], "ca_file");
         let reason = error["reason"].as_str().unwrap();
         assert!(reason.contains(wrong) && reason.contains("--ca-file"), "{reason}");
-        assert_eq!(wired.scene.token(), token, "what is valid is served");
+        assert_eq!(wired.scene.token(), token, "a valid token is still served");
         let (is_good, said) = check(&wired);
         assert!(!is_good && said.contains("ca_file") && said.contains(wrong), "{said}");
-        assert_eq!(wired.relay.connections(), connections, "nobody was asked");
+        assert_eq!(wired.relay.connections(), connections, "imgurd made no connection");
     }
     trust(&wired, &file);
     wired.scene.wait_until(|account| account.state == State::Fresh);

@@ -26,7 +26,7 @@ fn tokens_belong_to_the_server_that_the_sign_in_began_with() {
     login.write(&format!("{}\n", landing(&scene, &url)));
     login.finish().exits(10);
     scene.ctl(&["refresh"]).exits(4);
-    assert_eq!(other.requests(Endpoint::Token).len(), 0, "the other server was sent the grant");
+    assert_eq!(other.requests(Endpoint::Token).len(), 0, "the grant was sent to the other server");
     scene.ctl(&["account", "set", "--token-url", &scene.fake.token_url()]).success();
     assert!(scene.fake.is_live(&scene.refresh()), "changing back restores the grant");
 }
@@ -38,7 +38,7 @@ fn a_code_goes_only_to_the_server_that_the_sign_in_began_with() {
     let other = change_the_server(&scene);
     browser::allow(&url, "alice");
     login.finish().exits(10);
-    assert_eq!(other.requests(Endpoint::Token).len(), 0, "the other server was sent the code");
+    assert_eq!(other.requests(Endpoint::Token).len(), 0, "the code was sent to the other server");
     assert_eq!(scene.account().state, State::Empty);
 }
 
@@ -55,7 +55,7 @@ fn a_grant_is_refreshed_again_once_its_client_id_is_changed_back() {
         scene.ctl(&["account", "set", "--client-id", &id]).success();
         let account = scene.account();
         assert_eq!(account.state, State::Fresh, "{:?}", account.reason);
-        assert!(account.next_refresh_at.is_some(), "nothing is scheduled; restarted: {restarts}");
+        assert!(account.next_refresh_at.is_some(), "no refresh is scheduled; restarted: {restarts}");
     }
 }
 
@@ -71,7 +71,7 @@ fn a_user_name_in_a_redirect_is_not_trusted() {
     login.write(&format!("{page}#{tokens}&account_username=alice\n"));
     let output = login.finish().exits(10);
     assert!(output.stderr.contains("imgurctl restore"), "{}", output.stderr);
-    assert_eq!(scene.token(), old, "somebody else's grant took the place of the one in use");
+    assert_eq!(scene.token(), old, "a grant of another user replaced the current one");
 }
 
 #[test]

@@ -35,7 +35,7 @@ fn an_import_of_an_older_refresh_token_revokes_nothing() {
             let output = scene.ctl_with(arguments, token).exits(2);
             assert!(output.complaint().contains("sent nothing"), "{}", output.stderr);
         }
-        assert!(scene.fake.is_live(&scene.token()), "after a restart: {is_restarted}");
+        assert!(scene.fake.is_live(&scene.token()), "the token is invalid; restarted: {is_restarted}");
         assert_eq!(scene.refreshes().len(), 2, "nothing was sent");
         scene.restart();
         scene.wait_until(|account| account.state == State::Fresh);
@@ -112,7 +112,7 @@ fn a_sign_in_during_a_refresh_ends_with_a_valid_token() {
     assert!(scene.fake.is_live(&scene.token()));
     scene.ctl(&["restore"]).success();
     scene.wait_until(|account| account.state == State::Fresh);
-    assert!(scene.fake.is_live(&scene.token()), "neither refresh token was lost");
+    assert!(scene.fake.is_live(&scene.token()), "the restored refresh token is valid");
 }
 
 #[test]
@@ -137,7 +137,7 @@ fn the_refresh_of_a_replaced_grant_does_not_delay_the_current_one() {
     scene.wait_until(|account| account.username.as_deref() == Some("bob") && account.state == State::Fresh);
     scene.ctl(&["restore"]).success();
     scene.wait_until(|account| account.username.as_deref() == Some("alice") && account.state == State::Fresh);
-    assert!(scene.fake.is_live(&scene.token()), "the refresh token of the grant that made way was kept");
+    assert!(scene.fake.is_live(&scene.token()), "the new refresh token of the replaced grant was kept");
 }
 
 #[test]
@@ -184,7 +184,7 @@ fn a_refusal_with_another_error_code_counts_when_repeated() {
         assert!(account.refused && account.reason.unwrap().contains("imgurctl login mytoken"), "{body}");
         scene.fake.clear(Endpoint::Token);
         scene.ctl(&["refresh"]).success();
-        assert!(!scene.account().refused, "the grant was kept");
+        assert!(!scene.account().refused, "the grant works again");
     }
 }
 

@@ -39,7 +39,7 @@ fn a_reloaded_page_repeats_its_result_until_the_port_closes() {
     assert!(said.contains("already complete") && !said.contains("alice"), "{said}");
     let said = browser::open(&page.url.replace("state=", "state=0")).text;
     assert!(said.contains("belongs to another sign-in") && !said.contains("alice"), "{said}");
-    assert_eq!(scene.fake.requests(Endpoint::Token).len(), 1, "nothing is exchanged again");
+    assert_eq!(scene.fake.requests(Endpoint::Token).len(), 1, "the code is not sent again");
     wait_until_free(port(&scene));
 }
 
@@ -76,7 +76,7 @@ fn a_browser_that_uses_https_gets_an_alert_and_the_user_a_hint() {
     let (login, url) = scene.login(&[]);
     for _ in 0..3 {
         let answer = client_hello(&scene);
-        assert_eq!(answer, [21, 3, 1, 0, 2, 2, 40], "an alert: there is no TLS");
+        assert_eq!(answer, [21, 3, 1, 0, 2, 2, 40], "the answer is a TLS alert (handshake_failure)");
     }
     assert!(browser::allow(&url, "alice").text.contains("Signed in as alice"));
     let output = login.finish().success();

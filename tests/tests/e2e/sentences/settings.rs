@@ -74,11 +74,7 @@ fn auth_param_adds_a_parameter_and_explains_how_to_remove_it() {
     assert!(said.contains("`imgurctl account set mytoken --auth-param KEY=`"), "{said}");
     assert_eq!(params(&scene), json!({ "hint": "a=b", "prompt": "consent" }));
     set("prompt=login");
-    assert_eq!(
-        params(&scene),
-        json!({ "hint": "a=b", "prompt": "login" }),
-        "a key has the values given last"
-    );
+    assert_eq!(params(&scene), json!({ "hint": "a=b", "prompt": "login" }), "the last value of a key counts");
     set("hint=");
     assert_eq!(params(&scene), json!({ "prompt": "login" }));
     let said = set("prompt=");

@@ -152,7 +152,7 @@ fn login_asks_again_after_a_wrong_paste_and_sends_no_client_secret() {
     assert!(said.contains("That is part of the sign-in page's own address"), "{said}");
     assert!(said.contains("Invalid Pin") && said.contains("copy the answer again"), "{said}");
     assert!(said.contains("Signed in as alice"), "{said}");
-    assert_eq!(scene.fake.requests(Endpoint::Token).len(), 2, "the wrong PIN and the right one");
+    assert_eq!(scene.fake.requests(Endpoint::Token).len(), 2, "only the wrong and the right PIN were sent");
 }
 
 #[test]

@@ -97,7 +97,7 @@ fn an_error_description_that_contains_a_secret_is_left_out() {
         assert!(said.contains("mytoken"), "{said}");
     }
     let said = exchange(&scene, error(400, "sesame", "Bad luck"), 10);
-    assert!(said.contains("“sesame” (Bad luck)"), "a part of a secret is none: {said}");
+    assert!(said.contains("“sesame” (Bad luck)"), "a part of a secret is not left out: {said}");
 }
 
 #[test]

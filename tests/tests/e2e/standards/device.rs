@@ -76,7 +76,7 @@ fn a_cancelled_or_expired_login_stops_polling() {
     let output = login.finish().exits(10);
     let said = "Access was denied on the sign-in page (The user said no); run `imgurctl login mytoken`";
     assert!(output.stderr.contains(said), "{}", output.stderr);
-    assert_eq!(polls(&scene), before + 1, "no other login asks");
+    assert_eq!(polls(&scene), before + 1, "the cancelled and expired logins have stopped polling");
     assert_eq!(scene.account().state, State::Empty);
 }
 

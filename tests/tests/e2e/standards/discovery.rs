@@ -51,7 +51,7 @@ fn the_servers_metadata_is_shown_and_saved_as_settings() {
     let asked = site.fake.requests(Endpoint::Metadata).len();
     site.bed.ctl(&["account", "set", "me", "--scope", "other"]).success();
     site.bed.ctl(&["login", "me", "--no-browser", "--timeout", "1s"]).exits(10);
-    assert_eq!(site.fake.requests(Endpoint::Metadata).len(), asked, "it is asked once");
+    assert_eq!(site.fake.requests(Endpoint::Metadata).len(), asked, "the metadata is not read again");
 }
 
 #[test]
@@ -105,7 +105,12 @@ fn invalid_metadata_is_a_clear_error_and_adds_no_account() {
         site.fake.fail_always(Endpoint::Metadata, fault);
         let output = site.add(&site.fake.origin(), &[]).exits(2);
         assert!(output.complaint().contains(said), "{said}: {}", output.stderr);
-        assert_eq!(output.complaint().matches("; ").count(), 1, "it says what to do: {}", output.stderr);
+        assert_eq!(
+            output.complaint().matches("; ").count(),
+            1,
+            "the error says what to do: {}",
+            output.stderr
+        );
     }
     for (issuer, code, said) in [
         ("http://as.example", 2, "issuer must be an https URL"),

@@ -41,12 +41,12 @@ fn account_remove_with_revoke_revokes_or_changes_nothing() {
     scene.ctl(&["account", "set", "--revoke-url", ""]).success();
     let output = scene.ctl(&["account", "remove", ACCOUNT, "--revoke"]).exits(2);
     assert!(output.complaint().contains("has no revoke_url"), "{}", output.stderr);
-    assert!(scene.fake.is_live(&token) && scene.token() == token, "nothing was changed");
+    assert!(scene.fake.is_live(&token) && scene.token() == token, "a failed revocation changes nothing");
     let endpoint = format!("{}/oauth2/revoke", scene.fake.origin());
     scene.ctl(&["account", "set", "--revoke-url", &endpoint]).success();
     let output = scene.ctl(&["account", "remove", ACCOUNT, "--revoke"]).success();
     assert!(output.stderr.contains("The server has revoked them."), "{}", output.stderr);
     assert!(!scene.fake.is_live(&token));
     scene.bed.account(&scene.fake, ACCOUNT);
-    assert_eq!(scene.account().state, State::Empty, "nothing was set aside");
+    assert_eq!(scene.account().state, State::Empty, "the revoked grant was not kept");
 }

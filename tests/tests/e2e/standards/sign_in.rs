@@ -18,7 +18,7 @@ fn require_iss_refuses_an_answer_without_iss() {
     scene.ctl(&["account", "set", "--issuer", &scene.fake.origin(), "--require-iss", "true"]).success();
     let output = scene.login_as("alice", &[]).exits(10);
     assert!(output.stderr.contains("does not name its server (iss)"), "{}", output.stderr);
-    assert!(scene.fake.requests(Endpoint::Token).is_empty(), "the code goes nowhere");
+    assert!(scene.fake.requests(Endpoint::Token).is_empty(), "the code is not sent");
     let origin = scene.fake.origin();
     scene.fake.configure(|behaviour| behaviour.iss = Some(origin));
     scene.login_as("alice", &[]).success();

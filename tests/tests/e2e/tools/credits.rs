@@ -63,7 +63,7 @@ fn credits_names_the_failure_of_the_api() {
         let output = scene.ctl(&["status", "--credits"]).exits(code);
         assert!(output.complaint().contains(why), "{fault:?}: {}", output.stderr);
     }
-    assert_eq!(scene.refreshes().len(), 0, "none of these is about the token");
+    assert_eq!(scene.refreshes().len(), 0, "these failures cause no refresh");
     scene.ctl(&["status", "nobody", "--credits"]).exits(3).complaint();
     scene.ctl(&["logout"]).success();
     scene.ctl(&["status", "--credits"]).exits(4).complaint();

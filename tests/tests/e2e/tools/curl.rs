@@ -135,7 +135,7 @@ fn a_body_from_standard_input_is_sent_once() {
         assert!(output.stdout.contains("is invalid"), "{}", output.stdout);
         assert!(output.stderr.contains("run the command again"), "{}", output.stderr);
         assert_eq!(scene.fake.requests(Endpoint::Images).len(), 1, "{options:?}");
-        assert_eq!(scene.refreshes().len(), 1, "there is a new token");
+        assert_eq!(scene.refreshes().len(), 1, "the rejected token is replaced");
         assert!(scene.ctl_with(&arguments, "a=b").success().stdout.contains("deletehash"));
     }
 }

@@ -115,7 +115,11 @@ fn a_wrong_passphrase_or_a_damaged_export_changes_nothing() {
     assert!(elsewhere.has_no_account());
     let spent = scene.fake.requests(Endpoint::Token).len();
     elsewhere.import(&exported.replace('\n', "\r\n"), &[]).success();
-    assert_eq!(scene.fake.requests(Endpoint::Token).len(), spent + 1, "nothing had been spent");
+    assert_eq!(
+        scene.fake.requests(Endpoint::Token).len(),
+        spent + 1,
+        "only the valid import sent the refresh token"
+    );
 }
 
 #[test]

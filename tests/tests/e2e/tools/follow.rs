@@ -38,15 +38,23 @@ fn follow_writes_each_new_token_to_a_private_file() {
     let before = fs::metadata(&file).unwrap().ino();
     let new = scene.refresh();
     wait_for_content(&file, |text| text == format!("{new}\n"));
-    assert_ne!(fs::metadata(&file).unwrap().ino(), before, "it was replaced, not written over");
-    assert_eq!(fs::read_dir(file.parent().unwrap()).unwrap().count(), 1, "nothing lies beside it");
+    assert_ne!(fs::metadata(&file).unwrap().ino(), before, "the file was replaced, not overwritten");
+    assert_eq!(
+        fs::read_dir(file.parent().unwrap()).unwrap().count(),
+        1,
+        "no other file remains in the directory"
+    );
 
     // A rejection brings a new token for all programs.
     let other = scene.ctl_with(&["reject"], &new).success().line().to_owned();
     wait_for_content(&file, |text| text == format!("{other}\n"));
     let said = end(following);
     assert!(said.contains("Wrote the token of mytoken to ") && said.contains("; it expires in "), "{said}");
-    assert_eq!(fs::read_to_string(&file).unwrap(), format!("{other}\n"), "it stays as it was");
+    assert_eq!(
+        fs::read_to_string(&file).unwrap(),
+        format!("{other}\n"),
+        "the file remains when the program ends"
+    );
 }
 
 #[test]
@@ -122,7 +130,11 @@ fn follow_restores_a_file_that_was_deleted_or_changed() {
     fs::write(&other, "another").unwrap();
     fs::rename(&other, &file).unwrap();
     is_back();
-    assert_eq!(fs::read_dir(file.parent().unwrap()).unwrap().count(), 1, "nothing lies beside it");
+    assert_eq!(
+        fs::read_dir(file.parent().unwrap()).unwrap().count(),
+        1,
+        "no other file remains in the directory"
+    );
     end(following);
     fs::remove_file(&file).unwrap();
 }

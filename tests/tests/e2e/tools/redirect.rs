@@ -39,7 +39,7 @@ fn a_redirect_keeps_the_token_only_within_the_api() {
     let visits = other.requests(Endpoint::Account);
     assert_eq!(visits.len(), 1, "the redirect was followed");
     assert_eq!(visits[0].authorization, None);
-    assert_eq!(scene.refreshes().len(), 0, "and what another place says of the token does not count");
+    assert_eq!(scene.refreshes().len(), 0, "a 401 from another server causes no refresh");
 
     scene.fake.fail_next(Endpoint::Images, Fault::Redirect("/3/account/me".into()));
     assert!(scene.ctl(&["curl", "--", "-sL", "account/me/images"]).success().stdout.contains("alice"));

@@ -67,7 +67,7 @@ fn keeps_a_grant_from_consent_to_logout(home: &Home, fake: &Fake) {
     assert!(fake.is_live(&home.token()));
     home.ctl(&["logout"]).success();
     home.ctl(&["token"]).exits(4);
-    assert_eq!(home.property("NRestarts"), "1", "of the crash alone");
+    assert_eq!(home.property("NRestarts"), "1", "only the crash restarted the service");
 }
 
 #[test]

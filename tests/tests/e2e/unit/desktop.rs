@@ -46,7 +46,7 @@ fn the_confined_service_uses_keyring_notifications_and_browser() {
     let opened = home.sh("cat ~/opened").success().stdout;
     let lines: Vec<_> = opened.lines().collect();
     assert!(lines[0].starts_with(&fake.auth_url()), "{opened}");
-    assert!(lines[1].starts_with("imgurd-browser-"), "in a unit of its own: {opened}");
+    assert!(lines[1].starts_with("imgurd-browser-"), "the browser runs in its own unit: {opened}");
     assert_eq!(lines[2], "unconfined");
     home.allow(lines[0]);
     notifications.line_where(|line| line.contains("signed in as alice"));

@@ -59,7 +59,10 @@ fn each_file_is_installed_where_its_readers_look() {
         assert!(text.lines().any(|it| it == line) && !text.contains("@BINDIR@"), "{text}");
     }
     let program = fs::read(room.join("usr/bin/imgurd")).unwrap();
-    assert!(program == fs::read(binary("imgurd")).unwrap(), "the program is the one that was built");
+    assert!(
+        program == fs::read(binary("imgurd")).unwrap(),
+        "the installed program is the one that was built"
+    );
 }
 
 /// Stand-ins for Rust: a compiler that links only with these options, and a cargo whose programs contain the name of
@@ -101,7 +104,7 @@ fn built_and_installed(bed: &Testbed, links: &str) -> (String, String) {
         let program = fs::read_to_string(room.join("usr/bin").join(name)).unwrap();
         program.lines().nth(1).unwrap().trim_end().to_owned()
     });
-    assert_eq!(daemon, "# release", "the daemon is built as before");
+    assert_eq!(daemon, "# release", "the daemon is a release build");
     (printed, client)
 }
 

@@ -90,7 +90,7 @@ fn the_package_starts_imgurd_for_all_users_and_purge_keeps_settings() {
 
     let old = home.property("MainPID");
     bring(&home, &package(&bed, "0.2.0"));
-    assert_ne!(home.property("MainPID"), old, "the new version has taken over");
+    assert_ne!(home.property("MainPID"), old, "the new version runs");
     assert_eq!(home.each_unit("is-active"), ["active"; 3]);
     home.machine.run("bob", &["systemctl", "--user", "is-active", UNITS[0]]).exits(3);
 
@@ -100,7 +100,7 @@ fn the_package_starts_imgurd_for_all_users_and_purge_keeps_settings() {
     let left: Vec<_> = found().difference(&before).cloned().collect();
     let is_theirs = |path: &String| path.starts_with("/home/alice/") || path.starts_with("/home/bob/");
     assert!(left.iter().all(is_theirs), "{left:#?}");
-    assert!(left.contains(&"/home/alice/.config/imgurd".to_owned()), "settings are the person's: {left:#?}");
+    assert!(left.contains(&"/home/alice/.config/imgurd".to_owned()), "the user's settings remain: {left:#?}");
 }
 
 #[test]

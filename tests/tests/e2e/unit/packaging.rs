@@ -52,9 +52,9 @@ fn upgrades_users_who_do_not_mask(machine: &Machine) {
     assert_eq!(old[0], "0");
     let said = bring("0.2.0");
     let new = users.map(process);
-    assert_eq!(new[0], "0", "what is masked stays masked");
+    assert_eq!(new[0], "0", "a masked unit is not started");
     for user in 1..3 {
-        assert!(new[user] != "0" && new[user] != old[user], "{} runs the old program", users[user]);
+        assert!(new[user] != "0" && new[user] != old[user], "{} still runs the old program", users[user]);
         machine.run(users[user], &["imgurctl", "status"]).success();
     }
     assert_eq!(said.stderr, "");

@@ -97,14 +97,17 @@ fn each_restriction_of_the_unit_works() {
     let all = lines(&home);
     assert!(succeeds_with(&home, &all.iter().collect::<Vec<_>>(), "touch ~/.local/state/imgurd/probe"));
     for Probe { line, also, tried } in PROBES {
-        assert!(all.iter().any(|other| other.starts_with(line)), "the unit says nothing of {line}");
+        assert!(all.iter().any(|other| other.starts_with(line)), "the unit has no line {line}");
         let is_left_out = |other: &str| also.iter().any(|also| *also == "=" || other.starts_with(also));
         // Keep the order of the lines: it matters for SystemCallFilter=.
         let with: Vec<_> =
             all.iter().filter(|other| other.starts_with(line) || !is_left_out(other)).collect();
         let others: Vec<_> = with.iter().copied().filter(|other| !other.starts_with(line)).collect();
-        assert!(succeeds_with(&home, &others, tried), "{line}: `{tried}` is impossible anyway");
-        assert!(!succeeds_with(&home, &with, tried), "{line} does not keep from `{tried}`");
-        assert!(!succeeds_with(&home, &all.iter().collect::<Vec<_>>(), tried), "nor does the whole unit");
+        assert!(succeeds_with(&home, &others, tried), "{line}: `{tried}` fails without the line, too");
+        assert!(!succeeds_with(&home, &with, tried), "{line} does not prevent `{tried}`");
+        assert!(
+            !succeeds_with(&home, &all.iter().collect::<Vec<_>>(), tried),
+            "the whole unit prevents it, too"
+        );
     }
 }

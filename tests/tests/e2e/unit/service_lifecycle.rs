@@ -60,7 +60,7 @@ fn the_installed_service_runs_from_login_until_it_is_uninstalled() {
             "/home/alice/.local/state/imgurd",
             "/home/alice/.local/state/imgurd/lock",
         ],
-        "what is the person's, and systemd's directories"
+        "only the user's files and systemd's directories remain"
     );
 }
 

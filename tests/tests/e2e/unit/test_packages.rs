@@ -20,7 +20,8 @@ fn missing_packages_are_listed_first_and_start_no_service() {
     let Some(machine) = Machine::boot() else { return };
     equip(&machine);
     let said = machine.run("root", &["env", "CI=true", "sh", "/packages", "test"]).success().stdout;
-    let (list, installation) = said.split_once("apt-get update").expect("an installation");
+    let (list, installation) =
+        said.split_once("apt-get update").expect("the output includes the installation");
     for line in ["  nginx-light              a proxy", "  openssh-server           a test's own server"] {
         assert!(list.contains(line), "{line} is not in:\n{said}");
     }

@@ -132,7 +132,7 @@ fn the_oauth2_crate_signs_in_and_refreshes() {
         assert_eq!(
             tokens.refresh_token().unwrap().secret() == first.secret(),
             secret,
-            "a public client gets another"
+            "only a public client gets a new refresh token"
         );
         assert!(tokens.expires_in().unwrap() <= Duration::from_hours(1));
         let refused = client.exchange_client_credentials().request(&http::send);

@@ -66,7 +66,7 @@ fn bruno_gets_its_token_from_the_gateway_unless_denied() {
     fs::remove_dir_all(gateway.scene.bed.root().join("body")).unwrap();
     let denied = bruno(&gateway, "body");
     assert!(String::from_utf8_lossy(&denied.stderr).contains("OAuth2 token fetch error"), "{denied:?}");
-    assert_eq!(statuses(&gateway).last(), Some(&Some(401)), "it asks without a token");
+    assert_eq!(statuses(&gateway).last(), Some(&Some(401)), "bruno sends the request without a token");
 }
 
 /// Runs the collection with newman, with these variables in an environment file of Postman.

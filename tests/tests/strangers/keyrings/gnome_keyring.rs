@@ -10,7 +10,7 @@ pub(super) struct GnomeKeyring(Option<Keyring>);
 
 impl GnomeKeyring {
     fn keyring(&mut self) -> &mut Keyring {
-        self.0.as_mut().expect("it was started")
+        self.0.as_mut().expect("the keyring runs")
     }
 }
 
@@ -36,7 +36,7 @@ impl Provider for GnomeKeyring {
     }
 
     fn delete(&mut self, bed: &Testbed) {
-        bed.secret_tool(&["clear", "service", "imgurd"], "").expect("the item is there");
+        bed.secret_tool(&["clear", "service", "imgurd"], "").expect("the keyring has an item");
     }
 
     fn open_another(&mut self, _: &Testbed) {

@@ -43,7 +43,7 @@ impl Provider for KeePassXc {
     }
 
     fn delete(&mut self, bed: &Testbed) {
-        bed.secret_tool(&["clear", "service", "imgurd"], "").expect("the item is there");
+        bed.secret_tool(&["clear", "service", "imgurd"], "").expect("the keyring has an item");
     }
 
     fn open_another(&mut self, bed: &Testbed) {
@@ -182,7 +182,7 @@ fn a_keepassxc_that_asks_before_each_access_asks_only_at_unlock() {
     desktop.look();
     let doctor = desktop.scene.ctl(&["doctor"]).stdout;
     assert!(doctor.contains("Confirm when passwords are retrieved by clients"), "{doctor}");
-    assert_eq!(desktop.dialogs(), Vec::<String>::new(), "nobody asked for a dialog");
+    assert_eq!(desktop.dialogs(), Vec::<String>::new(), "imgurd shows no dialog by itself");
     desktop.scene.bed.screenshot("keepassxc-asks");
 
     let unlocking = desktop.bed().ctl_spawn(&["unlock"]);

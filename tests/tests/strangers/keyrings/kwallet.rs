@@ -49,7 +49,7 @@ impl Provider for KWallet {
     }
 
     fn delete(&mut self, bed: &Testbed) {
-        bed.secret_tool(&["clear", "service", "imgurd"], "").expect("the item is there");
+        bed.secret_tool(&["clear", "service", "imgurd"], "").expect("the keyring has an item");
     }
 
     fn open_another(&mut self, bed: &Testbed) {

@@ -68,14 +68,18 @@ impl Desktop {
 
     fn expect_no_dialog(&self, step: &str) {
         self.bed().screenshot(&format!("{}-{step}", self.provider.name()));
-        assert_eq!(self.dialogs(), Vec::<String>::new(), "{step}: nobody asked for a dialog");
+        assert_eq!(
+            self.dialogs(),
+            Vec::<String>::new(),
+            "{step}: no dialog is shown without `imgurctl unlock`"
+        );
     }
 
     /// Returns when a running `imgurctl unlock` has made the keyring show its dialog, which has the keyboard focus.
     fn wait_for_dialog(&self, step: &str) {
         let end = Instant::now() + PATIENCE;
         while self.dialogs().is_empty() {
-            assert!(Instant::now() < end, "{step}: `imgurctl unlock` raises the dialog");
+            assert!(Instant::now() < end, "{step}: `imgurctl unlock` shows no dialog");
         }
         self.bed().screenshot(&format!("{}-{step}-dialog", self.provider.name()));
     }
@@ -98,7 +102,7 @@ impl Desktop {
         self.scene.wait_until(is_fresh);
         assert_eq!(self.scene.token(), token);
         assert!(self.scene.fake.is_live(&token));
-        assert_eq!(self.items(), 1, "imgurd has one item");
+        assert_eq!(self.items(), 1, "the keyring has one item");
     }
 
     fn expect_never_signed_out(&mut self) {
@@ -201,7 +205,11 @@ fn is_locked_with_a_refresh_due(desktop: &mut Desktop) {
     desktop.scene.ctl(&["auto-refresh", "on"]).success();
     desktop.scene.wait_until(is_locked);
     desktop.look();
-    assert_eq!(desktop.scene.refreshes().len(), requests, "nothing is spent that cannot be saved");
+    assert_eq!(
+        desktop.scene.refreshes().len(),
+        requests,
+        "no refresh token is sent while the new one cannot be saved"
+    );
     desktop.expect_no_dialog("06-while-locked");
 
     desktop.provider.unlock(&desktop.scene.bed);
@@ -241,7 +249,11 @@ fn is_replaced(desktop: &mut Desktop) {
     desktop.other.start(&desktop.scene.bed);
     let output = desktop.scene.ctl(&["refresh"]).exits(7);
     assert!(output.complaint().contains("has no item for"), "{}", output.stderr);
-    assert_eq!((desktop.scene.token(), desktop.items()), (token, 0), "nothing is spent, and nothing made");
+    assert_eq!(
+        (desktop.scene.token(), desktop.items()),
+        (token, 0),
+        "the token is unchanged, and no item is created"
+    );
     desktop.expect_no_dialog("09-in-its-place");
     desktop.other.kill();
     desktop.provider.start(&desktop.scene.bed);

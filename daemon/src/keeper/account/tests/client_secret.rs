@@ -10,7 +10,11 @@ fn secret() -> Secret {
 fn signed_out() -> Bench {
     let mut bench = Bench::with(Record { client_secret: Some(secret()), ..record(grant(Some(3600))) });
     let ticket = bench.ask(Ask::Logout);
-    assert_eq!(in_memory(&bench), Some(secret()), "the store has not taken it yet");
+    assert_eq!(
+        in_memory(&bench),
+        Some(secret()),
+        "the client secret stays in memory until the store has saved it"
+    );
     bench.save();
     assert_eq!(bench.replies[&ticket], Ok(()));
     bench
@@ -44,7 +48,7 @@ fn leaves_the_client_secret_to_the_store_before_the_first_login() {
     bench.save();
     assert_eq!((in_memory(&bench), bench.disk.client_secret.clone()), (None, Some(secret())));
     let disk = bench.disk.clone();
-    assert_eq!(in_memory(&Bench::with(disk)), None, "after a restart");
+    assert_eq!(in_memory(&Bench::with(disk)), None, "the client secret is not read at a restart");
 }
 
 #[test]
@@ -120,7 +124,7 @@ fn sends_no_code_without_the_client_secret() {
     assert_eq!(bench.state(), State::Empty);
     bench.ask(Ask::Exchange { request: code(), replace: false });
     read(&mut bench);
-    assert_eq!(bench.client_secret, Some(secret()), "it is asked again");
+    assert_eq!(bench.client_secret, Some(secret()), "the store is read again for the client secret");
 }
 
 #[test]

@@ -37,12 +37,12 @@ fn setting_the_clock_does_not_change_a_tokens_lifetime(#[case] by: i64) {
     assert_eq!(bench.served().as_deref(), Some("AT2"));
     assert_eq!(bench.state(), State::Fresh);
     bench.pass(29 * MINUTE);
-    assert!(bench.saves.is_empty() && bench.sends.is_empty(), "not due yet");
+    assert!(bench.saves.is_empty() && bench.sends.is_empty(), "the refresh is not due yet");
     bench.pass(2 * MINUTE);
     bench.save();
-    assert_eq!(bench.presented(), "RT2", "due when it is");
+    assert_eq!(bench.presented(), "RT2", "the refresh starts when it is due");
     bench.pass(10 * MINUTE);
-    assert_eq!(bench.served(), None, "and over when it is");
+    assert_eq!(bench.served(), None, "the token expires when it did before the change");
 }
 
 #[test]
@@ -57,7 +57,7 @@ fn judges_tokens_of_an_earlier_run_by_the_current_clock() {
     let mut bench = Bench::fresh();
     set_clock(&mut bench, millis(DAY));
     assert_eq!(bench.served(), None);
-    assert_eq!(bench.presented(), "RT", "due at once");
+    assert_eq!(bench.presented(), "RT", "a refresh is due at once");
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn setting_the_clock_does_not_confirm_a_refusal() {
     bench.pass(SECOND);
     bench.save();
     bench.answer(refused());
-    assert_eq!(bench.state(), State::Waiting, "asked twice within seconds");
+    assert_eq!(bench.state(), State::Waiting, "a second refusal within seconds confirms nothing");
 }
 
 #[test]
@@ -95,9 +95,9 @@ fn a_clock_in_the_past_causes_a_refresh_and_keeps_the_old_token(#[case] year: i6
     bench.feed(Event::Loaded(Ok(Some(record(grant(Some(3600)))))));
     bench.save();
     assert_eq!(bench.presented(), "RT");
-    assert_eq!(bench.served(), None, "it may have ended long ago");
+    assert_eq!(bench.served(), None, "the token may have expired long ago");
     bench.answer(transient(Delivery::NotSent));
-    assert_eq!(bench.served().as_deref(), Some("AT"), "better than none");
+    assert_eq!(bench.served().as_deref(), Some("AT"), "the old token is served if there is no new one");
     // Once the clock is set right, the token may turn out to be valid.
     let by = START.as_millis() - bench.now.at.as_millis();
     set_clock(&mut bench, by);
@@ -127,11 +127,14 @@ fn deletes_no_old_grant_by_an_unconfirmed_clock() {
     assert_eq!(bench.account().record.displaced.len(), 1);
     bench.feed(Event::ServerTime(START + DAY));
     bench.ask(Ask::Accept { tokens: tokens("LAT", Some("LRT")), replace: true });
-    assert_eq!(bench.account().record.displaced.len(), 2, "the server says that the clock is wrong");
+    assert_eq!(bench.account().record.displaced.len(), 2, "the server's time shows that the clock is wrong");
     bench.feed(Event::ServerTime(bench.now.at));
     bench.ask(Ask::Accept { tokens: tokens("LAT2", Some("LRT2")), replace: true });
     let left = &bench.account().record.displaced;
-    assert!(left.iter().all(|it| it.grant.generation != 0), "over thirty days old");
+    assert!(
+        left.iter().all(|it| it.grant.generation != 0),
+        "a grant replaced more than 30 days ago is deleted"
+    );
     assert_eq!(left.len(), 2);
 }
 
@@ -151,7 +154,7 @@ fn reports_a_clock_that_differs_from_the_servers(#[case] ahead: i64, #[case] sai
         None => assert_eq!(bench.reason(), ""),
     }
     set_clock(&mut bench, -1000 * ahead);
-    assert_eq!(bench.reason(), "", "set right");
+    assert_eq!(bench.reason(), "", "no reason remains once the clock is correct");
 }
 
 #[test]
@@ -172,7 +175,7 @@ fn uses_a_mark_from_before_suspend_after_it() {
     let mut bench = Bench::fresh();
     bench.pass(51 * MINUTE);
     bench.feed(Event::Sleep(true));
-    assert!(!bench.account().may_sleep(), "the mark is being written");
+    assert!(!bench.account().may_sleep(), "the machine must not sleep while the mark is being written");
     bench.save();
     assert!(bench.sends.is_empty() && bench.account().may_sleep());
     bench.feed(Event::Sleep(false));
@@ -322,5 +325,5 @@ fn a_clock_jump_back_restarts_the_confirmation_period() {
     bench.answer(refused());
     bench.save();
     assert_eq!(bench.state(), State::Waiting);
-    assert_eq!(bench.retry_in(), Some(MINUTE), "counted anew from the clock as it is");
+    assert_eq!(bench.retry_in(), Some(MINUTE), "the pause restarts from the new time");
 }

@@ -19,7 +19,7 @@ fn serves_an_imported_access_token_once_it_is_saved() {
     assert_eq!(bench.served(), None);
     bench.save();
     assert_eq!(bench.served().as_deref(), Some("IAT"));
-    assert!(!bench.replies.contains_key(&ticket), "it is still to be verified");
+    assert!(!bench.replies.contains_key(&ticket), "the import waits for its verification");
     bench.answer(transient(Delivery::NotSent));
     assert_eq!(bench.replies[&ticket], Ok(()));
 }
@@ -47,7 +47,7 @@ fn a_grant_belongs_to_the_client_that_exchanged_the_code() {
     assert_eq!(displaced(&bench), ["NRT"]);
     assert_eq!(bench.disk.displaced[0].grant.issuer, issuer());
     bench.feed(Event::Configured(config(Settings::default())));
-    assert_eq!(bench.served().as_deref(), Some("AT"), "the grant at hand was not touched");
+    assert_eq!(bench.served().as_deref(), Some("AT"), "the account's own grant is unchanged");
 }
 
 #[test]
@@ -90,7 +90,11 @@ fn an_accepted_previous_refresh_token_becomes_the_current_one() {
     bench.answer(Answer::Granted(tokens("AT2", None)));
     bench.save();
     assert_eq!(bench.refresh_token(), Some("RT0"));
-    assert_eq!(bench.disk.previous_refresh_token, Some(Secret::from("RT")), "and the other one is kept");
+    assert_eq!(
+        bench.disk.previous_refresh_token,
+        Some(Secret::from("RT")),
+        "the former refresh token is kept as the previous one"
+    );
 }
 
 #[test]
@@ -102,7 +106,7 @@ fn remembers_a_rejection_while_the_store_is_unreadable() {
     bench.feed(Event::Loaded(Ok(Some(bench.disk.clone()))));
     assert_eq!(bench.served(), None);
     bench.save();
-    assert_eq!(bench.presented(), "RT", "whoever rejected it waits for another one");
+    assert_eq!(bench.presented(), "RT", "the caller that rejected the token waits for a refresh");
 }
 
 #[test]
@@ -133,7 +137,7 @@ fn keeps_grants_replaced_under_a_wrong_clock_for_30_days() {
     assert_eq!(displaced(&bench), ["RT", "RT2"]);
     bench.now.at = right + 31 * DAY;
     sign_in(&mut bench, "AT4", "RT4").unwrap();
-    assert_eq!(displaced(&bench), ["RT3"], "30 days are 30 days all the same");
+    assert_eq!(displaced(&bench), ["RT3"], "grants are kept for 30 days of the correct clock");
 }
 
 #[test]
@@ -147,7 +151,7 @@ fn a_token_served_from_memory_counts_as_unsaved() {
     bench.saves.pop_front();
     bench.feed(Event::Saved { revision, result: Ok(()) });
     let unsaved = |bench: &Bench| bench.account().snapshot(bench.now.at).info.unsaved;
-    assert!(unsaved(&bench), "what has been written is older");
+    assert!(unsaved(&bench), "the save that ended has an older grant");
     assert!(!bench.reason().contains("()"), "{}", bench.reason());
     bench.save();
     assert!(!unsaved(&bench));
@@ -240,8 +244,8 @@ fn records_a_repeated_import_immediately() {
     bench.fail_to_save();
     assert!(
         bench.replies[&keeping].is_err() && bench.saves.is_empty(),
-        "the store is left alone for a while"
+        "the save is retried only after a pause"
     );
     bench.ask(import_of("RT", None, false));
-    assert!(!bench.saves.is_empty(), "whoever imports waits for the store");
+    assert!(!bench.saves.is_empty(), "an import saves at once");
 }

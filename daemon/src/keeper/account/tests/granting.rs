@@ -5,7 +5,7 @@ fn login(bench: &mut Bench, tokens: TokenResponse, replace: bool) -> Result<(), 
     let ticket = bench.ask(Ask::Exchange { request: code(), replace });
     bench.answer(Answer::Granted(tokens));
     bench.save();
-    bench.replies.remove(&ticket).expect("a login is answered")
+    bench.replies.remove(&ticket).expect("the login has a reply")
 }
 
 fn of(username: &str, access: &str, refresh: &str) -> TokenResponse {
@@ -23,7 +23,7 @@ fn a_login_succeeds_once_the_grant_is_saved() {
     assert_eq!(bench.state(), State::Empty);
     let ticket = bench.ask(Ask::Exchange { request: code(), replace: false });
     bench.answer(Answer::Granted(of("alice", "AT", "RT")));
-    assert!(!bench.replies.contains_key(&ticket), "not before it is durable");
+    assert!(!bench.replies.contains_key(&ticket), "the login has no reply before the grant is saved");
     bench.save();
     assert_eq!(bench.replies[&ticket], Ok(()));
     assert_eq!(bench.served().as_deref(), Some("AT"));
@@ -100,7 +100,7 @@ fn a_late_answer_updates_the_replaced_grant_only() {
     bench.feed(Event::Answered { op, answer: Answer::Granted(tokens("OLD2", Some("RT2"))) });
     bench.save();
     assert_eq!(bench.refresh_token(), Some("NEWRT"));
-    assert_eq!(displaced(&bench), ["RT2"], "the rotated token, not the spent one");
+    assert_eq!(displaced(&bench), ["RT2"], "the rotated refresh token is kept, not the used one");
     // The two answers crossed, so a refresh shows which access token is valid.
     bench.answer(Answer::Granted(tokens("NEW2", None)));
     bench.save();
@@ -141,7 +141,7 @@ fn a_logout_reports_a_failing_store() {
     assert!(matches!(bench.replies[&ticket], Err(Error::StoreUnavailable { .. })));
     bench.pass(2 * SECOND);
     bench.save();
-    assert!(!bench.disk.holds_a_grant(), "it is done as soon as the store takes it");
+    assert!(!bench.disk.holds_a_grant(), "the logout is completed when the store works again");
 }
 
 #[test]
@@ -173,10 +173,10 @@ fn keeps_an_import_that_the_server_cannot_verify_yet() {
 fn an_import_replaces_a_working_grant_of_the_same_user() {
     let mut bench = Bench::fresh();
     let ticket = bench.ask(import_of("IRT", None, false));
-    assert!(bench.sends.is_empty(), "it is recorded before it is spent");
+    assert!(bench.sends.is_empty(), "the import is saved before its refresh token is sent");
     bench.save();
     assert_eq!(bench.presented(), "IRT");
-    assert_eq!(bench.served().as_deref(), Some("AT"), "meanwhile nothing changes");
+    assert_eq!(bench.served().as_deref(), Some("AT"), "the current token is served in the meantime");
     bench.answer(Answer::Granted(of("alice", "IAT", "IRT2")));
     bench.save();
     assert_eq!(bench.replies[&ticket], Ok(()));
@@ -258,7 +258,7 @@ fn a_changed_client_id_sets_the_grant_aside_until_it_returns() {
     let other = Settings { client_id: Some("other".to_owned()), ..Settings::default() };
     bench.feed(Event::Configured(config(other.clone())));
     assert_eq!((bench.state(), bench.served()), (State::Empty, None));
-    assert!(bench.sends.is_empty(), "a grant is sent nowhere else");
+    assert!(bench.sends.is_empty(), "the grant is not sent with another client_id");
     bench.feed(Event::Configured(config(Settings::default())));
     assert_eq!(bench.served().as_deref(), Some("AT"));
 
@@ -290,7 +290,7 @@ fn limits_the_requests_of_callers_that_leave() {
     assert!(!bench.replies.contains_key(&tickets[1023]));
     assert!(matches!(bench.replies[&tickets[1024]], Err(Error::TemporarilyUnavailable { .. })));
     bench.feed(Event::Loaded(Ok(None)));
-    assert_eq!(bench.replies.len(), 1100, "everybody is answered");
+    assert_eq!(bench.replies.len(), 1100, "every request has a reply");
 }
 
 fn id_token(nonce: &str) -> TokenResponse {
@@ -349,7 +349,7 @@ fn a_refresh_of_another_token_type_keeps_only_the_refresh_token() {
     let snapshot = bench.account().snapshot(bench.now.at);
     assert_eq!(snapshot.info.state, State::Misconfigured);
     assert!(snapshot.info.reason.as_ref().unwrap().contains("“mac”"), "{:?}", snapshot.info.reason);
-    assert!(snapshot.served.is_none() && bench.sends.is_empty(), "it does not ask again at once");
+    assert!(snapshot.served.is_none() && bench.sends.is_empty(), "no second refresh starts at once");
 }
 
 #[test]

@@ -92,7 +92,7 @@ impl Bench {
     }
 
     fn account(&self) -> &Machine {
-        self.account.as_ref().expect("the machine gives itself back")
+        self.account.as_ref().expect("every step returns the machine")
     }
 
     fn feed(&mut self, event: Event) {
@@ -105,7 +105,7 @@ impl Bench {
     }
 
     fn step(&mut self, event: Event) {
-        let account = self.account.take().expect("the machine gives itself back");
+        let account = self.account.take().expect("every step returns the machine");
         let (account, effects) = account.step(event, self.now);
         self.account = Some(account);
         self.catch(effects);
@@ -145,7 +145,7 @@ impl Bench {
 
     /// The store fails to save.
     fn fail_to_save(&mut self) {
-        let (revision, _) = self.saves.pop_front().expect("something to save");
+        let (revision, _) = self.saves.pop_front().expect("there is a record to save");
         self.feed(Event::Saved { revision, result: Err(full()) });
     }
 
@@ -157,12 +157,12 @@ impl Bench {
 
     fn want(&mut self, want: Want) -> Result<(), Error> {
         let ticket = self.ask(Ask::Want { want, until: self.now.at + 20 * SECOND });
-        self.replies.remove(&ticket).expect("a wish is acknowledged at once")
+        self.replies.remove(&ticket).expect("a request for a token has a reply at once")
     }
 
     /// Answers the oldest request in progress.
     fn answer(&mut self, answer: Answer) {
-        let (op, _) = self.sends.pop_front().expect("a request on its way");
+        let (op, _) = self.sends.pop_front().expect("a request is in progress");
         self.feed(Event::Answered { op, answer });
     }
 
@@ -177,7 +177,7 @@ impl Bench {
     fn pass(&mut self, span: Duration) {
         let end = self.now.at + span;
         while let Some(wake) = self.account().wake_at(self.now.at).filter(|wake| *wake <= end) {
-            assert!(wake > self.now.at || self.now.at == START, "the machine would spin at {wake:?}");
+            assert!(wake > self.now.at || self.now.at == START, "the machine wakes in a loop at {wake:?}");
             self.now.at = wake.max(self.now.at);
             self.feed(Event::Tick);
         }
@@ -210,7 +210,7 @@ impl Bench {
     fn presented(&self) -> &str {
         match self.sends.back() {
             Some((_, TokenRequest::Refresh(token))) => token.expose(),
-            other => panic!("no refresh on its way, but {other:?}"),
+            other => panic!("expected a refresh in progress, found {other:?}"),
         }
     }
 
@@ -323,7 +323,7 @@ fn reuse(refresh_reuse: RefreshReuse) -> Settings {
 fn sign_in(bench: &mut Bench, access: &str, refresh: &str) -> Result<(), Error> {
     let ticket = bench.ask(Ask::Accept { tokens: tokens(access, Some(refresh)), replace: false });
     bench.save();
-    bench.replies.remove(&ticket).expect("a login is answered")
+    bench.replies.remove(&ticket).expect("the login has a reply")
 }
 
 fn displaced(bench: &Bench) -> Vec<&str> {

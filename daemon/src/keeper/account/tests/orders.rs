@@ -225,11 +225,19 @@ fn a_refresh_of_a_replaced_grant_delays_no_caller() {
     bench.save();
     bench.feed(Event::Answered { op: older, answer: Answer::Granted(tokens("ATX", Some("RTX"))) });
     bench.save();
-    assert_eq!((bench.served(), bench.refresh_token()), (None, Some("RT2")), "ATX may have ended AT3");
+    assert_eq!(
+        (bench.served(), bench.refresh_token()),
+        (None, Some("RT2")),
+        "the grant of ATX may have invalidated AT3"
+    );
     bench.answer(Answer::Granted(tokens("AT4", None)));
     bench.save();
     assert_eq!((bench.served().as_deref(), bench.refresh_token()), (Some("AT4"), Some("RT2")));
-    assert_eq!(bench.disk.displaced[0].grant.refresh_token, Some(Secret::from("RTX")), "not lost");
+    assert_eq!(
+        bench.disk.displaced[0].grant.refresh_token,
+        Some(Secret::from("RTX")),
+        "the new refresh token of the replaced grant is kept"
+    );
 }
 
 #[test]
@@ -308,7 +316,7 @@ fn replaces_a_working_grant_only_if_the_api_confirms_the_user() {
         assert!(matches!(bench.replies[&ticket], Err(Error::LoginFailed { .. })), "{owner:?}");
         assert_eq!(bench.served().as_deref(), Some("AT"), "{owner:?}");
         let kept = &bench.disk.displaced[0].grant;
-        assert_eq!(kept.refresh_token, Some(Secret::from("RT2")), "the new one is not lost");
+        assert_eq!(kept.refresh_token, Some(Secret::from("RT2")), "the new grant is kept as a replaced one");
     }
     let mut bench = Bench::fresh();
     let ticket = bench.ask(claiming("alice"));
@@ -340,7 +348,11 @@ fn an_unverified_import_replaces_no_grant_even_with_replace() {
     bench.save();
     assert!(matches!(bench.replies[&ticket], Err(Error::TemporarilyUnavailable { .. })));
     assert_eq!(bench.served().as_deref(), Some("AT"));
-    assert_eq!(bench.disk.displaced[0].grant.refresh_token, Some(Secret::from("RT2")), "not lost");
+    assert_eq!(
+        bench.disk.displaced[0].grant.refresh_token,
+        Some(Secret::from("RT2")),
+        "the import is kept as a replaced grant"
+    );
 }
 
 #[test]
@@ -351,7 +363,7 @@ fn a_waiting_logout_keeps_a_later_login() {
     let later = bench.ask(Ask::Accept { tokens: tokens("AT2", Some("RT2")), replace: false });
     bench.feed(Event::Loaded(Ok(Some(record(grant(Some(3600)))))));
     bench.save();
-    assert!(bench.sends.is_empty(), "the code is not spent for nothing");
+    assert!(bench.sends.is_empty(), "the code is not sent");
     assert!(matches!(bench.replies[&earlier], Err(Error::LoginFailed { .. })));
     assert_eq!((bench.replies[&logout].clone(), bench.replies[&later].clone()), (Ok(()), Ok(())));
     assert_eq!(bench.served().as_deref(), Some("AT2"));

@@ -196,14 +196,17 @@ impl World {
             for token in &self.good {
                 assert!(self.holds(token), "after {after:?}: {token} was dropped from memory");
                 let is_durable = !account.revisions.is_clean() || holds(&bench.disk, token);
-                assert!(is_durable, "after {after:?}: {token} is not in a store said to be abreast");
+                assert!(
+                    is_durable,
+                    "after {after:?}: {token} is not in the store although no save is pending"
+                );
             }
         }
         let mut presented: Vec<_> = bench.sends.iter().filter_map(refresh_token).collect();
         presented.sort_unstable();
         assert!(
             presented.windows(2).all(|pair| pair[0] != pair[1]),
-            "after {after:?}: {presented:?} at once"
+            "after {after:?}: {presented:?} are in progress at once"
         );
         let snapshot = account.snapshot(bench.now.at);
         if let Some(served) = bench.served() {
@@ -212,17 +215,17 @@ impl World {
             let is_known_unsaved = snapshot.info.unsaved || account.revisions.lags().is_some();
             assert!(
                 is_stored || is_known_unsaved,
-                "after {after:?}: {served} was published before it was stored"
+                "after {after:?}: {served} was served before it was saved"
             );
         }
         assert!(
             snapshot.info.state != State::Fresh || bench.served().is_some(),
-            "after {after:?}: fresh, not served"
+            "after {after:?}: the state is fresh, but no token is served"
         );
         let is_explained = snapshot.info.reason.is_some() || snapshot.info.state == State::Fresh;
-        assert!(is_explained, "after {after:?}: {} without a reason", snapshot.info.state);
+        assert!(is_explained, "after {after:?}: the state is {} without a reason", snapshot.info.state);
         let wake = account.wake_at(bench.now.at);
-        assert!(wake.is_none_or(|at| at > bench.now.at), "after {after:?}: would wake at once, for ever");
+        assert!(wake.is_none_or(|at| at > bench.now.at), "after {after:?}: the machine would wake in a loop");
     }
 }
 
@@ -258,7 +261,7 @@ fn check_recorded(world: &World, sent_before: usize) {
             .displaced
             .iter()
             .any(|it| it.grant.refresh_token.as_ref().is_some_and(|held| held.expose() == token));
-    assert!(marked || kept, "{token} was sent with no mark in the store");
+    assert!(marked || kept, "{token} was sent without a mark in the store");
 }
 
 proptest! {

@@ -58,5 +58,5 @@ fn a_successful_refresh_resets_the_back_off() {
     bench.pass(51 * MINUTE);
     bench.save();
     bench.answer(transient(Delivery::Answered));
-    assert_eq!(bench.retry_in(), Some(SECOND / 2), "the next failure is the first one again");
+    assert_eq!(bench.retry_in(), Some(SECOND / 2), "the back-off starts again with its first pause");
 }

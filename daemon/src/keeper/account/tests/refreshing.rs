@@ -7,7 +7,7 @@ fn refreshes_before_expiry_without_a_request() {
     let mut bench = Bench::fresh();
     assert_eq!(bench.state(), State::Fresh);
     bench.pass(49 * MINUTE);
-    assert!(bench.saves.is_empty(), "not due yet");
+    assert!(bench.saves.is_empty(), "the refresh is not due yet");
     bench.pass(MINUTE);
     assert_eq!(bench.state(), State::Refreshing);
     bench.refreshed(tokens("AT2", Some("RT2")));
@@ -18,7 +18,7 @@ fn refreshes_before_expiry_without_a_request() {
 #[test]
 fn saves_the_in_flight_mark_before_sending() {
     let mut bench = due();
-    assert!(bench.sends.is_empty(), "nothing is spent before the mark is durable");
+    assert!(bench.sends.is_empty(), "no refresh token is sent before the mark is saved");
     bench.save();
     assert!(bench.disk.in_flight.is_some());
     assert_eq!(bench.presented(), "RT");
@@ -30,7 +30,7 @@ fn serves_the_old_token_until_the_refresh_is_answered() {
     bench.save();
     assert_eq!(bench.served().as_deref(), Some("AT"));
     bench.answer(Answer::Granted(tokens("AT2", Some("RT2"))));
-    assert_eq!(bench.served(), None, "the old one may be dead, the new one is not stored");
+    assert_eq!(bench.served(), None, "the old token may be invalid, and the new one is not saved");
     bench.save();
     assert_eq!(bench.served().as_deref(), Some("AT2"));
 }
@@ -106,7 +106,7 @@ fn stops_replacing_after_three_rejected_tokens_in_a_row() {
     bench.pass(2 * SECOND);
     let error = bench.want(Want::AnotherThan(Secret::from("AT3"))).unwrap_err();
     assert!(matches!(error, Error::TemporarilyUnavailable { retry_at: Some(_), .. }), "{error}");
-    assert_eq!(bench.served().as_deref(), Some("AT3"), "handing out goes on");
+    assert_eq!(bench.served().as_deref(), Some("AT3"), "the last token is still served");
 }
 
 #[test]
@@ -144,21 +144,21 @@ fn a_refusal_counts_once_repeated_a_minute_later() {
     bench.save();
     assert_eq!(bench.state(), State::Waiting);
     assert_eq!(bench.retry_in(), Some(MINUTE));
-    assert_eq!(bench.served().as_deref(), Some("AT"), "a valid token goes on being served");
+    assert_eq!(bench.served().as_deref(), Some("AT"), "a valid token is still served");
 
     bench.pass(10 * SECOND);
     bench.want(Want::New).unwrap();
     bench.save();
     bench.answer(refused());
     bench.save();
-    assert_eq!(bench.state(), State::Waiting, "asked again too soon to believe it");
+    assert_eq!(bench.state(), State::Waiting, "a refusal repeated too soon does not count");
 
     bench.pass(50 * SECOND);
     bench.save();
     bench.answer(refused());
     bench.save();
     assert_eq!(bench.state(), State::ConsentNeeded);
-    assert_eq!(bench.refresh_token(), Some("RT"), "it is kept all the same");
+    assert_eq!(bench.refresh_token(), Some("RT"), "the refresh token is kept");
     assert_eq!(bench.retry_in(), Some(DAY));
 }
 
@@ -204,7 +204,7 @@ fn sends_the_previous_refresh_token_once_if_reuse_is_tolerated() {
     assert_eq!(bench.state(), State::ConsentNeeded);
     bench.pass(DAY);
     bench.save();
-    assert_eq!(bench.presented(), "RT", "from then on it is the current one again");
+    assert_eq!(bench.presented(), "RT", "after a day, the current refresh token is sent again");
 }
 
 #[test]
@@ -221,7 +221,7 @@ fn retries_a_lost_answer_immediately_then_backs_off() {
     bench.now.dice = 0.5;
     bench.save();
     bench.answer(transient(Delivery::InDoubt));
-    assert_eq!(bench.presented(), "RT", "at once, and the mark is there already");
+    assert_eq!(bench.presented(), "RT", "the retry is immediate, since the mark is saved already");
     bench.answer(transient(Delivery::InDoubt));
     assert!(bench.sends.is_empty());
     assert_eq!(bench.retry_in(), Some(SECOND));
@@ -306,7 +306,7 @@ fn without_auto_refresh_refreshes_only_on_a_call() {
     bench.pass(2 * HOUR);
     assert!(bench.saves.is_empty());
     assert_eq!(bench.state(), State::Stale);
-    assert!(bench.account().wake_at(bench.now.at).is_none(), "an idle account does not wake");
+    assert!(bench.account().wake_at(bench.now.at).is_none(), "the account sets no timer");
     bench.want(Want::Valid(MINUTE)).unwrap();
     bench.refreshed(tokens("AT2", None));
     assert_eq!(bench.served().as_deref(), Some("AT2"));
@@ -317,7 +317,11 @@ fn predicts_the_end_of_a_refresh_token_without_auto_refresh() {
     let mut bench = Bench::new(Settings { auto_refresh: Some(false), ..Settings::default() });
     bench.feed(Event::Loaded(Ok(Some(record(grant(Some(3600)))))));
     let ages_at = |bench: &Bench| bench.account().snapshot(bench.now.at).ages_at;
-    assert_eq!(ages_at(&bench), Some(START + 25 * DAY), "the greatest age is 28 days");
+    assert_eq!(
+        ages_at(&bench),
+        Some(START + 25 * DAY),
+        "the maximum age is 28 days; the warning comes 3 days earlier"
+    );
     bench.want(Want::New).unwrap();
     let refresh_expires_in = Some(20 * 24 * 3600);
     bench.refreshed(TokenResponse { refresh_expires_in, ..tokens("AT2", Some("RT2")) });
@@ -340,7 +344,7 @@ fn serves_a_token_of_unknown_lifetime_until_max_age() {
     bench.pass(27 * DAY);
     assert_eq!(bench.served().as_deref(), Some("AT"));
     bench.pass(DAY);
-    assert_eq!(bench.state(), State::Refreshing, "refreshed at max_age");
+    assert_eq!(bench.state(), State::Refreshing, "the token is refreshed at max_age");
 }
 
 #[test]

@@ -22,7 +22,7 @@ fn bench() -> Bench {
 }
 
 fn tokens_of(bench: &Bench) -> Vec<(TokenKind, String)> {
-    let revocation = bench.account().revocation().expect("something to revoke");
+    let revocation = bench.account().revocation().expect("there is a grant to revoke");
     assert_eq!(revocation.url.as_str(), REVOKE_URL);
     revocation.tokens.into_iter().map(|(kind, token)| (kind, token.expose().to_owned())).collect()
 }
@@ -41,9 +41,9 @@ fn revokes_refresh_tokens_first_and_replaced_grants_too() {
 #[test]
 fn does_not_revoke_a_grant_of_another_server() {
     let mut bench = Bench::with(record(grant(Some(3600))));
-    assert!(bench.account().revocation().is_none(), "it has no revocation endpoint");
+    assert!(bench.account().revocation().is_none(), "the server has no revocation endpoint");
     bench.feed(Event::Configured(config(revocable())));
-    assert!(bench.account().revocation().is_none(), "the grant is another server's");
+    assert!(bench.account().revocation().is_none(), "the grant belongs to another server");
 }
 
 #[test]

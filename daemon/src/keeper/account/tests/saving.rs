@@ -7,10 +7,10 @@ fn sends_nothing_if_the_mark_cannot_be_saved() {
     assert!(bench.sends.is_empty());
     assert_eq!(bench.state(), State::StoreUnavailable);
     assert!(bench.reason().contains("disk is full"), "{}", bench.reason());
-    assert_eq!(bench.served().as_deref(), Some("AT"), "what is still valid is served");
+    assert_eq!(bench.served().as_deref(), Some("AT"), "a valid token is still served");
     bench.pass(2 * SECOND);
     bench.save();
-    assert_eq!(bench.presented(), "RT", "as soon as the store takes the mark");
+    assert_eq!(bench.presented(), "RT", "the refresh is sent once the mark is saved");
 }
 
 #[test]
@@ -42,7 +42,7 @@ fn serves_an_unsaved_grant_from_memory_and_retries_saving() {
     let snapshot = bench.account().snapshot(bench.now.at);
     assert!(snapshot.info.unsaved);
     assert_eq!(bench.served().as_deref(), Some("AT2"));
-    assert!(!bench.account().is_idle(), "stopping now would lose the only copy");
+    assert!(!bench.account().is_idle(), "an exit now would lose the only copy");
     bench.pass(2 * SECOND);
     bench.save();
     assert!(!bench.account().snapshot(bench.now.at).info.unsaved);
@@ -134,7 +134,7 @@ fn a_call_reads_an_unreadable_store_again() {
     let mut bench = Bench::new(Settings::default());
     bench.feed(Event::Loaded(Err(full())));
     bench.want(Want::Valid(MINUTE)).unwrap();
-    assert_eq!(bench.loads, 1, "it was looked at just now");
+    assert_eq!(bench.loads, 1, "the call starts another load");
     bench.pass(2 * SECOND);
     bench.want(Want::Valid(MINUTE)).unwrap();
     assert_eq!(bench.loads, 2);
@@ -148,7 +148,7 @@ fn a_client_secret_does_not_overwrite_a_vanished_grant() {
     assert!(matches!(bench.replies[&ticket], Err(Error::StoreUnavailable { .. })));
     assert!(bench.saves.is_empty());
     bench.feed(Event::Loaded(Ok(Some(record(grant(Some(3600)))))));
-    assert_eq!(bench.served().as_deref(), Some("AT"), "it came back");
+    assert_eq!(bench.served().as_deref(), Some("AT"), "the grant is served once the store has it again");
 
     bench.feed(Event::Loaded(Err(full())));
     bench.ask(Ask::Logout);
@@ -187,13 +187,17 @@ fn deletes_a_replaced_grant_only_by_a_confirmed_clock() {
 fn only_a_grant_from_the_user_is_saved_if_the_item_is_missing() {
     let mut bench = Bench::fresh();
     bench.ask(Ask::Want { want: Want::New, until: bench.now.at + 20 * SECOND });
-    assert_eq!(bench.if_missing, Some(IfMissing::Fail), "the mark of a refresh");
+    assert_eq!(bench.if_missing, Some(IfMissing::Fail), "the mark of a refresh does not create the item");
     bench.refreshed(tokens("AT2", Some("RT2")));
-    assert_eq!(bench.if_missing, Some(IfMissing::Fail), "its answer");
+    assert_eq!(bench.if_missing, Some(IfMissing::Fail), "the answer to a refresh does not create the item");
     sign_in(&mut bench, "AT3", "RT3").unwrap();
-    assert_eq!(bench.if_missing, Some(IfMissing::Create), "a sign-in");
+    assert_eq!(bench.if_missing, Some(IfMissing::Create), "a login creates the item");
     bench.feed(Event::StoreReplaced);
-    assert_eq!(bench.if_missing, Some(IfMissing::Fail), "what is stored is stored again, and nowhere else");
+    assert_eq!(
+        bench.if_missing,
+        Some(IfMissing::Fail),
+        "a replaced store gets the record only if it has the item"
+    );
 }
 
 #[test]
@@ -207,7 +211,7 @@ fn saves_the_grants_in_memory_to_a_new_store() {
     let mut bench = Bench::new(Settings::default());
     bench.feed(Event::Loaded(Ok(None)));
     bench.feed(Event::StoreReplaced);
-    assert!(bench.saves.is_empty(), "there is no grant to store");
+    assert!(bench.saves.is_empty(), "without a grant, nothing is saved");
 }
 
 #[test]
@@ -237,6 +241,6 @@ fn an_outdated_grant_is_not_used_unless_the_user_decides() {
     let mut bench = outdated();
     sign_in(&mut bench, "AT2", "RT2").unwrap();
     assert_eq!((bench.if_missing, bench.refresh_token()), (Some(IfMissing::Create), Some("RT2")));
-    assert_eq!(displaced(&bench), ["RT"], "the older one is kept");
+    assert_eq!(displaced(&bench), ["RT"], "the outdated grant is kept as a replaced one");
     assert_eq!(bench.disk.client_secret, Some(Secret::from("S")));
 }

@@ -38,7 +38,10 @@ fn never_sends_a_replaced_refresh_token_if_reuse_revokes() {
     for (number, refresh) in ["RT1", "RT2", "RT3", "RT4"].into_iter().enumerate() {
         refreshes(&mut bench, &format!("AT{number}"), refresh);
     }
-    assert_eq!(bench.disk.previous_refresh_token, None, "it is worth stealing, and is not kept");
+    assert_eq!(
+        bench.disk.previous_refresh_token, None,
+        "a previous refresh token is not kept if its reuse revokes the grant"
+    );
     for _ in 0..2 {
         for replaced in ["RT", "RT1", "RT3"] {
             let ticket = bench.ask(import_of(replaced, None, true));
@@ -53,7 +56,7 @@ fn never_sends_a_replaced_refresh_token_if_reuse_revokes() {
     }
     bench.ask(import_of("RT4", None, false));
     bench.save();
-    assert_eq!(bench.presented(), "RT4", "the current one is refreshed");
+    assert_eq!(bench.presented(), "RT4", "the current refresh token is sent");
 }
 
 #[test]
@@ -95,7 +98,7 @@ fn a_previous_token_can_save_a_refused_grant_if_tolerated() {
     let mut bench = Bench::with(record(grant(Some(3600))));
     refreshes(&mut bench, "AT1", "RT1");
     let ticket = bench.ask(import_of("RT", None, false));
-    assert!(bench.replies[&ticket].is_err(), "not while the grant works");
+    assert!(bench.replies[&ticket].is_err(), "the import is refused while the grant works");
     let refusal = Refusal { first_at: START, confirmed: true, previous_tried: true, witnessed: false };
     let mut bench = Bench::with(Record { refusal: Some(refusal), ..bench.disk.clone() });
     bench.save();
@@ -113,7 +116,7 @@ fn does_not_serve_a_superseded_token_after_a_restore() {
     bench.save();
     bench.answer(transient(Delivery::NotSent));
     assert_eq!(bench.refresh_token(), Some("RT"));
-    assert_eq!(bench.served(), None, "AT died when AT2 was given");
+    assert_eq!(bench.served(), None, "AT became invalid when AT2 was issued");
     assert_eq!(restarted(&bench).served(), None);
     // The token that is still valid was kept.
     bench.ask(Ask::Restore);
@@ -148,7 +151,10 @@ fn does_not_serve_a_token_that_was_rejected_before_a_restore() {
     assert_eq!(bench.replies[&ticket], Ok(()));
     let want = Want::AnotherThan(Secret::from("AT"));
     let rejecting = bench.ask(Ask::Want { want, until: bench.now.at + 20 * SECOND });
-    assert!(!bench.replies.contains_key(&rejecting), "not answered before it is durable");
+    assert!(
+        !bench.replies.contains_key(&rejecting),
+        "the call has no reply before the restored grant is saved"
+    );
     bench.save();
     assert_eq!(bench.replies[&rejecting], Ok(()));
     bench.ask(Ask::Restore);
@@ -197,7 +203,7 @@ fn refreshes_after_a_login_and_a_refresh_have_crossed() {
             bench.feed(Event::Answered { op, answer: Answer::Granted(tokens) });
             bench.save();
         }
-        assert_eq!(bench.served(), None, "either may be dead");
+        assert_eq!(bench.served(), None, "either access token may be invalid");
         assert_eq!(bench.presented(), "NEWRT");
         bench.answer(Answer::Granted(tokens("NEW2", Some("NEWRT2"))));
         bench.save();
@@ -205,8 +211,8 @@ fn refreshes_after_a_login_and_a_refresh_have_crossed() {
         assert_eq!(bench.served().as_deref(), Some("NEW2"));
         let displaced: Vec<_> =
             bench.disk.displaced.iter().filter_map(|it| it.grant.refresh_token.as_ref()).collect();
-        assert_eq!(displaced, [&Secret::from("RT1")], "neither refresh token is lost");
-        assert!(bench.sends.is_empty(), "once is enough");
+        assert_eq!(displaced, [&Secret::from("RT1")], "the other refresh token is kept");
+        assert!(bench.sends.is_empty(), "no second refresh starts");
     }
 }
 
@@ -227,7 +233,7 @@ fn crosses_and_is_rejected() -> (Bench, Ticket) {
 #[test]
 fn a_login_invalidated_by_a_refresh_uses_its_refresh_token() {
     let (mut bench, ticket) = crosses_and_is_rejected();
-    assert!(!bench.replies.contains_key(&ticket), "its refresh token is tried first");
+    assert!(!bench.replies.contains_key(&ticket), "the call waits for a refresh of the new grant");
     assert_eq!(bench.presented(), "NEWRT");
     bench.api = Some(TokenOwner::Known("alice".into()));
     bench.answer(Answer::Granted(tokens("NEW2", Some("NEWRT2"))));
@@ -278,7 +284,7 @@ fn restores_an_unverified_import_only_after_verification() {
         let mut bench = restarted(&bench);
         let ticket = bench.ask(Ask::Restore);
         bench.save();
-        assert_eq!(bench.refresh_token(), Some("RT"), "it is verified before it displaces");
+        assert_eq!(bench.refresh_token(), Some("RT"), "the import is verified before it replaces the grant");
         assert_eq!(bench.presented(), "IRT");
         bench.answer(answer);
         bench.save();
@@ -319,7 +325,7 @@ fn lasting_refusals_without_an_error_code_count_as_a_refusal() {
             continue;
         }
         tries += 1;
-        assert!(tries < 60, "it is never believed");
+        assert!(tries < 60, "the refusals never count");
         bench.answer(transient(Delivery::Wordless));
         if bench.state() == State::Waiting {
             assert!(bench.reason().contains("imgurctl login mine"), "{}", bench.reason());

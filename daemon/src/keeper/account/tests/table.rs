@@ -166,7 +166,7 @@ fn every_state_and_event_give_the_state_in_the_table() {
         let event = format!("\"{event}\",");
         found += &["    (", &format!("{event:20}"), "\"", &row, "\"),\n"].concat();
     }
-    assert!(!differs, "the machine says otherwise:\n{found}");
+    assert!(!differs, "the machine differs from the table; it gives:\n{found}");
 }
 
 /// Checks what holds after every event.
@@ -191,7 +191,7 @@ fn check(bench: &Bench, before: State, event: &str) {
     let refreshes =
         bench.sends.iter().filter(|(_, request)| matches!(request, TokenRequest::Refresh(_))).count();
     // An answer that was fed by hand leaves its request in the list. An import may be verified during a refresh.
-    assert!(refreshes <= 2 || event == "in doubt", "{what}: {refreshes} refreshes on their way");
+    assert!(refreshes <= 2 || event == "in doubt", "{what}: {refreshes} refreshes in progress");
     let snapshot = account.snapshot(bench.now.at);
     let reason = snapshot.info.reason.clone().unwrap_or_default();
     assert_eq!(reason.is_empty(), snapshot.info.state == State::Fresh, "{what}: {reason:?}");
@@ -201,5 +201,5 @@ fn check(bench: &Bench, before: State, event: &str) {
         "{what}: {reason:?}"
     );
     let wake = account.wake_at(bench.now.at);
-    assert!(wake.is_none_or(|at| at > bench.now.at), "{what}: would wake at once, for ever");
+    assert!(wake.is_none_or(|at| at > bench.now.at), "{what}: the machine would wake in a loop");
 }

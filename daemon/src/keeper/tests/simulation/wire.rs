@@ -176,7 +176,7 @@ impl World {
     }
 
     fn delivers(&mut self, number: u64) -> Answer {
-        let sent = self.wire.sent.remove(&number).expect("an answer belongs to a request");
+        let sent = self.wire.sent.remove(&number).expect("the answer belongs to a request that was sent");
         let answer = reading(sent.fate, sent.served);
         if let Answer::Granted(tokens) = &answer {
             let truth = self.time.awake();
@@ -239,7 +239,7 @@ impl Provider for SimulatedProvider {
         };
         Box::pin(async move {
             go_on(&shared).await;
-            let (number, there, back) = planned.expect("a daemon that lives has sent it");
+            let (number, there, back) = planned.expect("a running daemon has sent the request");
             pass(&shared, there, Parity::Even).await;
             go_on(&shared).await;
             shared.lock().unwrap().arrives(number);

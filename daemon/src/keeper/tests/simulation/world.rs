@@ -222,7 +222,7 @@ impl World {
         let awake = self.time.awake();
         let (at, count) = self.steps_at_once;
         self.steps_at_once = (awake, if at == awake { count + 1 } else { 0 });
-        assert!(count < 5_000, "the keeper spins");
+        assert!(count < 5_000, "the keeper runs in a loop");
         self.dice.unit()
     }
 

@@ -21,7 +21,7 @@ struct Dialog {
 #[zbus::interface(name = "org.freedesktop.Secret.Prompt")]
 impl Dialog {
     async fn prompt(&self, window_id: &str, #[zbus(signal_emitter)] emitter: SignalEmitter<'_>) {
-        assert_eq!(window_id, "", "there is no window of ours");
+        assert_eq!(window_id, "", "imgurd has no window");
         self.done.send("shown").unwrap();
         if let Some(dismissed) = self.answer {
             Self::completed(&emitter, dismissed, Variant::from("")).await.unwrap();
