@@ -161,7 +161,7 @@ fn sections(text: &str) -> Node {
         } else if let Some((name, value)) = pair(line) {
             // A block of YAML has its text in the lines below.
             let value = if is_block(&value) { lines.next().map_or(value, plain) } else { value };
-            match json(&value, &name).filter(|_| value.starts_with('{')) {
+            match braces(&value, &name) {
                 Some(part) => section.children.push(part),
                 None => section.pairs.push((name, value)),
             }
@@ -185,12 +185,19 @@ fn heading(line: &str) -> Option<&str> {
 /// What shells write before a variable's name.
 const DECLARATIONS: [&str; 6] = ["export ", "set ", "setx ", "declare -x ", "$env:", "- "];
 
+/// What csh and fish write before a variable's name, with a space after it.
+const SPACED_DECLARATIONS: [&str; 5] = ["setenv ", "set -gx ", "set -Ux ", "set -x ", "set -xg "];
+
 fn pair(line: &str) -> Option<(String, String)> {
     if line.starts_with(['#', ';']) || line.starts_with("//") {
         return None;
     }
+    let spaced = SPACED_DECLARATIONS.iter().find_map(|word| line.strip_prefix(word));
     let line = DECLARATIONS.iter().find_map(|word| line.strip_prefix(word)).unwrap_or(line);
-    let (name, value) = line.split_at(line.find(['=', ':'])?);
+    let (name, value) = match spaced {
+        Some(rest) => rest.split_at(rest.find(' ')?),
+        None => line.split_at(line.find(['=', ':'])?),
+    };
     let name = name.trim();
     let name = if name.starts_with("u'") || name.starts_with("b'") { &name[1..] } else { name };
     let name = bare(name);
@@ -202,14 +209,32 @@ fn pair(line: &str) -> Option<(String, String)> {
 /// (`@ByteArray(…)`).
 fn plain(value: &str) -> String {
     let value = if is_block(value.trim()) { value } else { value.trim_start_matches(['>', '=']) }.trim();
+    // YAML's tag or anchor.
+    let is_property = |word: &str| word.starts_with("!!") || word.starts_with('&');
+    let value =
+        value.split_once(' ').filter(|(word, _)| is_property(word)).map_or(value, |(_, rest)| rest.trim());
     // Python marks strings of two kinds.
     let is_marked = ["u'", "u\"", "b'", "b\""].iter().any(|mark| value.starts_with(mark));
     let value = if is_marked { &value[1..] } else { value };
     let value = match value.chars().next().filter(|first| matches!(first, '"' | '\'' | '`')) {
         Some(quote) => value[1..].split(quote).next().unwrap_or_default(),
-        None => value.split(" #").next().unwrap_or(value).trim_end_matches([',', ';']).trim_end(),
+        None => before_comment(value).trim_end_matches([',', ';']).trim_end(),
     };
     value.strip_prefix("@ByteArray(").and_then(|bytes| bytes.strip_suffix(')')).unwrap_or(value).to_owned()
+}
+
+fn before_comment(value: &str) -> &str {
+    let end = [" #", " ;"].iter().filter_map(|mark| value.find(mark)).min();
+    &value[..end.unwrap_or(value.len())]
+}
+
+/// A value in braces: JSON, or what is [close to it](one_a_line), such as YAML's flow style.
+fn braces(value: &str, name: &str) -> Option<Node> {
+    if !value.starts_with('{') {
+        return None;
+    }
+    let close = || Some(Node { name: name.to_owned(), ..lines(&one_a_line(value)?)? });
+    json(value, name).or_else(close)
 }
 
 /// A value of JSON.

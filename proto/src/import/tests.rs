@@ -64,6 +64,13 @@ fn taken(text: &str) -> Result<Candidate, String> {
 #[case("{u'refresh_token': u'RT', u'expires_in': 3600}")]
 #[case("refresh_token: >-\n  RT\naccess_token: AT\n")]
 #[case("#access_token=A&amp;refresh_token=RT")]
+// csh, fish, comments of INI, and YAML's flow style, tags and anchors.
+#[case("setenv IMGUR_REFRESH_TOKEN RT\n")]
+#[case("set -gx IMGUR_REFRESH_TOKEN 'RT'\nset -gx IMGUR_CLIENT_ID c9\n")]
+#[case("[imgur]\nrefresh_token = RT ; do not lose it\n")]
+#[case("imgur: {refresh_token: RT, client_id: c9}\n")]
+#[case("refresh_token: !!str RT\n")]
+#[case("imgur:\n  refresh_token: &token RT\n")]
 // From a web page, in a Markdown fence, and JSON as a string of JSON.
 #[case("<pre>{\"access_token\":\"AT\",\"refresh_token\":\"RT\"}</pre>")]
 #[case(

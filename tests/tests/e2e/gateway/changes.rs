@@ -3,10 +3,10 @@
 use std::fs;
 use std::net::TcpListener;
 
-use imgurd_tests::fake::Behaviour;
+use imgurd_tests::fake::{Behaviour, Endpoint, Fault};
 use imgurd_tests::http;
-use imgurd_tests::testbed::Scene;
 use imgurd_tests::testbed::gateway::{ALLOWS_ITSELF, Gateway, json, parameter, question_id, redemption};
+use imgurd_tests::testbed::{Scene, Testbed};
 
 const CALLBACK: &str = Gateway::CALLBACK;
 
@@ -187,4 +187,52 @@ fn the_gateway_and_a_callback_cannot_have_the_same_port() {
     let refused = gateway.scene.ctl(&["account", "set", "--redirect-uri", &callback]);
     assert!(refused.complaint().contains("listen is the address of the callback"), "{refused:?}");
     assert_eq!(gateway.question("postman").status, 200);
+}
+
+#[test]
+fn while_the_server_fails_a_refresh_at_the_gateway_returns_the_valid_token_and_keeps_it_for_others() {
+    let gateway = Gateway::signed_in();
+    let (token, handle) = gateway.tokens();
+    gateway.scene.fake.fail_always(Endpoint::Token, Fault::OverCapacity(503));
+    assert_eq!(json(&gateway.refresh(&handle), 200)["access_token"], token);
+    assert_eq!(gateway.scene.token(), token);
+}
+
+#[test]
+fn refreshes_of_gateway_clients_do_not_count_as_rejections() {
+    let gateway = Gateway::signed_in();
+    for name in ["one", "two", "three"] {
+        gateway.add_public(name);
+        let code = gateway.code(name);
+        let ask = |form: &[(&str, &str)]| json(&gateway.token(&[form, &[("client_id", name)]].concat()), 200);
+        let granted = ask(&redemption(&code));
+        ask(&[
+            ("grant_type", "refresh_token"),
+            ("refresh_token", granted["refresh_token"].as_str().unwrap()),
+        ]);
+    }
+    assert_eq!(gateway.scene.account().reason, None, "no other program seems to use the client ID");
+    let token = gateway.scene.token();
+    let another = gateway.scene.ctl_with(&["reject"], &token).success();
+    assert_ne!(another.line(), token);
+}
+
+#[test]
+fn on_a_full_disk_gateway_clients_are_neither_added_nor_removed() {
+    let bed = Testbed::file();
+    let disk = bed.disk(64);
+    let scene = Scene::new(bed, Behaviour::default()).signed_in();
+    let gateway = Gateway::new(scene);
+    disk.fill_but(0);
+    for arguments in [&["gateway", "add", "late"][..], &["gateway", "remove", "postman"]] {
+        let refused = gateway.scene.ctl(arguments).exits(7);
+        assert!(refused.complaint().contains("nothing was changed; make room"), "{}", refused.stderr);
+    }
+    let listed = gateway.scene.ctl(&["gateway", "list"]).success().stdout;
+    assert!(listed.contains("postman") && !listed.contains("late"), "{listed}");
+    assert_eq!(gateway.question("postman").status, 200);
+    disk.clear();
+    gateway.tokens();
+    gateway.scene.ctl(&["gateway", "add", "late"]).success();
+    gateway.scene.ctl(&["gateway", "remove", "postman"]).success();
 }
