@@ -245,7 +245,7 @@ mod tests {
         with_config(&files, "store = \"memory\"\n");
         for asked in [None, Some(StoreKind::SecretService), Some(StoreKind::File), Some(StoreKind::Memory)] {
             let Err(failure) = complete(&files, asked, "store = \"memory\"\n") else {
-                panic!("took {asked:?}");
+                panic!("{asked:?} was accepted");
             };
             assert_eq!(failure.exit_code(), 1);
         }
