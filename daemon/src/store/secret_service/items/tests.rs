@@ -282,7 +282,7 @@ async fn no_secret_goes_to_a_keyring_that_does_not_encrypt() {
     let error = bench.write("one").await.unwrap_err().to_string();
     assert!(error.starts_with("The keyring failed (") && error.contains("no such algorithm"), "{error}");
     assert_eq!((bench.item(), bench.log.recv().await), (None, Some("opened")));
-    assert!(bench.log.try_recv().is_err(), "it is asked for one algorithm");
+    assert!(bench.log.try_recv().is_err(), "imgurd asks for no other algorithm");
 }
 
 #[tokio::test]
@@ -305,7 +305,7 @@ async fn a_call_for_an_item_lasts_until_the_keyring_answers_or_exits() {
     assert_eq!(bench.log.recv().await, Some("asked"));
     tokio::time::pause();
     sleep(1000 * LIMIT).await;
-    assert!(reading.try_recv().is_err(), "it is still under way");
+    assert!(reading.try_recv().is_err(), "the call is still in progress");
     bench.keyring.close().await.unwrap();
     assert!(matches!(reading.await.unwrap(), Err(StoreError::Unavailable(_))));
 }
