@@ -39,6 +39,9 @@ pub fn own_directory(path: &Path, closed: u32) -> anyhow::Result<()> {
     if !is_ours(&link) || !is_ours(&directory) {
         bail!("{shown} belongs to another user; remove it, or choose a directory that you own");
     }
+    if directory.mode() & 0o1000 != 0 {
+        bail!("all users can write to {shown}; choose a directory that only you can open");
+    }
     if directory.mode() & closed != 0 {
         bail!("other users can open {shown}; run `chmod 700 {shown}`");
     }

@@ -15,8 +15,9 @@ function whole(number) {
   return Math.trunc(Math.min(number, Number.MAX_SAFE_INTEGER));
 }
 
-// Returns a token that stays valid for `minValid` seconds. Waits up to `wait` seconds for it.
-export async function getToken({ account, minValid = 60, wait = 20, signal } = {}) {
+// Returns a token that stays valid for `minValid` seconds. Waits up to `wait` seconds for it. The options may be just an account.
+export async function getToken(options = {}) {
+  const { account, minValid = 60, wait = 20, signal } = typeof options === 'string' ? { account: options } : options;
   const parameters = { account, min_valid_s: whole(minValid), wait_ms: whole(bounded(wait) * 1000) };
   return new Token((await call('GetToken', parameters, { wait: bounded(wait), signal })).token);
 }

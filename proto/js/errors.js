@@ -37,6 +37,9 @@ export function errorOf(name, parameters) {
   if (name === 'org.varlink.service.MethodNotFound') {
     return new ImgurdError('imgurd is older than this package; restart it with `systemctl --user restart imgurd`');
   }
+  if (name === 'org.varlink.service.InvalidParameter') {
+    return new InvalidArgument(`imgurd does not accept the argument ${parameters.parameter}; check its type`);
+  }
   if (!ERRORS.has(name)) return new ImgurdError(`imgurd answered with ${name}; update this package`);
   const [Kind, fields] = ERRORS.get(name);
   const known = Object.entries(fields).map(([ours, theirs]) => [ours, parameters[theirs]]);

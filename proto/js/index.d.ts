@@ -47,7 +47,7 @@ export interface Options {
 }
 
 /** Returns a token that stays valid for `minValid` seconds (60); at most half its lifetime counts. */
-export declare function getToken(options?: Options & { minValid?: number }): Promise<Token>;
+export declare function getToken(options?: string | (Options & { minValid?: number })): Promise<Token>;
 /** Reports that the API rejected this token, and returns another one. */
 export declare function reject(token: Token | string, options?: Options): Promise<Token>;
 /** Yields each account, or the one named, now and at each change. Throws `Unreachable` when imgurd ends the connection. */

@@ -105,11 +105,20 @@ pub fn bare(text: &str) -> &str {
 }
 
 /// The address in `text`, without the quotes and brackets that mail and documents put around one (RFC 3986, appendix
-/// C).
+/// C), and without the backslashes that shells put before `?`, `=` and `&` in a pasted one.
 #[must_use]
-pub fn bare_address(text: &str) -> &str {
+pub fn bare_address(text: &str) -> Cow<'_, str> {
     let inner = bare(text);
-    inner.strip_prefix('<').and_then(|text| text.strip_suffix('>')).map_or(inner, bare)
+    let inner = inner.strip_prefix('<').and_then(|text| text.strip_suffix('>')).map_or(inner, bare);
+    // A link in Markdown: `[text](address)`.
+    let link = inner.strip_prefix('[').and_then(|text| text.split_once("](")?.1.strip_suffix(')'));
+    let address = link.map_or(inner, bare);
+    // No address has a backslash (RFC 3986, section 2).
+    if ["\\?", "\\=", "\\&", "\\#"].iter().any(|escaped| address.contains(escaped)) {
+        address.replace('\\', "").into()
+    } else {
+        address.into()
+    }
 }
 
 fn is_quote(letter: char) -> bool {

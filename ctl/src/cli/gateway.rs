@@ -10,7 +10,7 @@ pub(crate) enum GatewayCommand {
         #[arg(long, value_name = "ADDRESS")]
         listen: Option<String>,
     },
-    /// Turn the gateway off; its clients stay registered
+    /// Turn the gateway off and forget its address; its clients stay registered
     Off,
     /// Show the gateway's addresses and clients
     Status,

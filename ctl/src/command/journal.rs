@@ -14,7 +14,7 @@ const HEADER: [&str; 6] = ["TIME", "ACCOUNT", "RESULT", "APPLICATION", "PROGRAM"
 const WIDTHS: [usize; 5] = [19, 12, 14, 28, 28];
 
 pub(crate) fn journal(app: &App, account: Option<String>, follow: bool) -> Result<(), Failure> {
-    let call = ReadJournal { account, follow: follow.then_some(true) };
+    let call = ReadJournal { account: account.clone(), follow: follow.then_some(true) };
     let mut keeper = app.connect()?;
     let entries = keeper.stream(&call)?.filter_map(|answer| answer.map(|reply| reply.entry).transpose());
     if app.output.json {
@@ -27,7 +27,12 @@ pub(crate) fn journal(app: &App, account: Option<String>, follow: bool) -> Resul
             Output::print(&line(&row(&entry?)))?;
         }
     } else {
-        return print_table(app, &entries.collect::<Result<Vec<_>, _>>()?);
+        let entries = entries.collect::<Result<Vec<_>, _>>()?;
+        if entries.is_empty() {
+            // Fails if there is no account with this name.
+            account.map(|name| app.account(Some(&name))).transpose()?;
+        }
+        return print_table(app, &entries);
     }
     if follow { Err(Failure::stream_ended()) } else { Ok(()) }
 }

@@ -291,7 +291,7 @@ impl GatewayClients {
             let mut new = table.clone();
             let changed = change(&mut new);
             if new != *table {
-                write(path, &new).map_err(|error| unusable(path, &error))?;
+                write(path, &new).map_err(|error| unwritable(path, &error))?;
                 *table = new;
             }
             Ok(changed)
@@ -342,6 +342,15 @@ fn write(path: &Path, clients: &Table) -> io::Result<()> {
     let mut text = serde_json::to_vec_pretty(&Content { version: VERSION, clients: clients.clone() })?;
     text.push(b'\n');
     durable::replace(path, &text)
+}
+
+fn unwritable(path: &Path, error: &io::Error) -> Error {
+    let reason = format!(
+        "imgurd cannot write {} ({}), so nothing was changed; make room, or make it writable, then try again",
+        path.display(),
+        cause(error)
+    );
+    Error::StoreUnavailable { reason }
 }
 
 fn unusable(path: &Path, error: &io::Error) -> Error {

@@ -180,12 +180,7 @@ impl ConfigFile {
         redirect_uris: Option<&[String]>,
         public: bool,
     ) -> Result<Config, Error> {
-        check_name(name).map_err(|_| Error::invalid("name", ODD_NAME))?;
-        redirect_uris
-            .unwrap_or_default()
-            .iter()
-            .try_for_each(|uri| check_redirect_uri(uri))
-            .map_err(as_argument)?;
+        check_gateway_client(name, redirect_uris)?;
         self.edit(|document| {
             let client = clients(document)?.entry(name).or_insert_with(|| Item::Table(Table::new()));
             let client = client.as_table_like_mut().ok_or_else(|| written_inline("clients"))?;
@@ -218,6 +213,13 @@ impl ConfigFile {
 /// The address to listen on, from an argument.
 pub(crate) fn gateway_address(text: &str) -> Result<SocketAddr, Error> {
     address(text).map_err(as_argument)
+}
+
+/// Fails if a client cannot have this name, or one of these redirect URIs.
+pub(crate) fn check_gateway_client(name: &str, redirect_uris: Option<&[String]>) -> Result<(), Error> {
+    check_name(name).map_err(|_| Error::invalid("name", ODD_NAME))?;
+    let mut uris = redirect_uris.unwrap_or_default().iter();
+    uris.try_for_each(|uri| check_redirect_uri(uri)).map_err(as_argument)
 }
 
 fn as_argument(error: ConfigError) -> Error {

@@ -22,8 +22,8 @@ pub use access::{Access, Class, Rule};
 pub use account::{AccountConfig, RefreshPolicy};
 pub(crate) use account::{check_name, issuer};
 pub use file::ConfigFile;
-pub(crate) use gateway::gateway_address;
 pub use gateway::{Gateway, GatewayClient};
+pub(crate) use gateway::{check_gateway_client, gateway_address};
 pub use notifications::Notifications;
 pub use settings_editor::SettingsEditor;
 

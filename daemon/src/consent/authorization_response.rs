@@ -166,7 +166,7 @@ fn is_parameter(name: &str) -> bool {
 /// Reads a pasted answer: the address of the redirect or its parameters, a code or a PIN, recognised by its shape. An
 /// ambiguous text is refused. The [session](super::session) compares the `state` of an address with the login's.
 pub(crate) fn from_paste(text: &Secret, flow: Flow) -> Result<AuthorizationResponse, Error> {
-    let text = bare_address(text.expose());
+    let text = &bare_address(text.expose());
     if text.is_empty() {
         return Err(refused(
             "The answer is empty; paste the PIN, the code or the whole address from the browser",

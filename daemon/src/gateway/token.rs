@@ -203,7 +203,7 @@ impl Server {
     }
 }
 
-const USED: &str = "this code was used before, so imgurd revoked its refresh token; sign in again";
+const USED: &str = "this code was used before and is invalid, and so is its refresh token; sign in again";
 const CHANGED: &str = "the gateway's clients have changed since this code was given; sign in again";
 const VOID: &str = "this refresh token is unknown, was revoked or belongs to another client; sign in again";
 

@@ -146,7 +146,13 @@ impl Api {
         }
         // A gateway client has only refreshed its token: nobody says that the API rejected it.
         let token = if is_limited && class == Class::Gateway {
-            self.keeper.refresh(account, admitted.pass.left).await?
+            match self.keeper.refresh(account, admitted.pass.left).await {
+                // The token that the client has is still valid.
+                Err(error @ Error::TemporarilyUnavailable { .. }) => {
+                    self.keeper.token(account, None, Duration::ZERO).await.map_err(|_| error)?
+                }
+                refreshed => refreshed?,
+            }
         } else {
             self.keeper.reject(account, access_token, admitted.pass.left).await?
         };

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use super::Api;
 use crate::access::gateway_title;
-use crate::config::gateway_address;
+use crate::config::{check_gateway_client, gateway_address};
 
 /// The maximal time for opening and closing.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -78,23 +78,31 @@ impl Api {
             ));
         }
         let (account, uris) = (account.as_deref(), redirect_uris.as_deref());
-        let config = self.editor().set_gateway_client(&name, account, uris, is_public)?;
+        check_gateway_client(&name, uris)?;
         if before.is_none() {
             // Tokens of an earlier client with that name are not for this one.
             self.forget_gateway_client(&name).await?;
         }
+        // Before the client exists, so that none exists whose secret nobody has seen.
+        let client_secret = if is_public { None } else { self.gateway_clients().register(&name).await? };
+        let edited = self.editor().set_gateway_client(&name, account, uris, is_public);
+        if edited.is_err() && before.is_none() {
+            self.forget_gateway_client(&name).await?;
+        }
+        let config = edited?;
         self.gateway_clients().note_change();
         self.configure(config).await?;
-        let client_secret = if is_public { None } else { self.gateway_clients().register(&name).await? };
         Ok(GatewayRegistration { client: self.gateway_client(&name), client_secret })
     }
 
     /// Removes a client and its permits, because a later client with that name is another program.
     pub(super) async fn remove_gateway_client(&self, call: RemoveGatewayClient) -> Result<Done, Error> {
+        if self.editor().current().gateway.clients.contains_key(&call.name) {
+            self.forget_gateway_client(&call.name).await?;
+        }
         let config = self.editor().remove_gateway_client(&call.name)?;
         self.gateway_clients().note_change();
-        self.configure(config).await?;
-        self.forget_gateway_client(&call.name).await.map(|()| Done {})
+        self.configure(config).await.map(|()| Done {})
     }
 
     /// Rejects a permit for a client that does not exist, because it would apply to a later client with that name.

@@ -87,6 +87,8 @@ def error_of(name: str, parameters: Mapping[str, Any]) -> Error:
     """Return the exception for an error on the socket, with its fields as attributes."""
     if name == "org.varlink.service.MethodNotFound":
         return Error("imgurd is older than this package; restart it with `systemctl --user restart imgurd`")
+    if name == "org.varlink.service.InvalidParameter":
+        return InvalidArgument(f"imgurd does not accept the argument {parameters.get('parameter')}; check its type")
     kind = _BY_NAME.get(name)
     if kind is None:
         return Error(f"imgurd answered with {name}; update this package")

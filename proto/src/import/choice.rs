@@ -2,6 +2,7 @@
 
 use super::Candidate;
 use crate::Error;
+use crate::text::printable_name;
 
 /// The account that a grant is for, as far as a text can speak of it.
 #[derive(Clone, Copy, Debug)]
@@ -21,6 +22,10 @@ pub struct PassedOver {
     pub place: String,
     /// The part that differs from the account's: `client ID`, `token URL`, `issuer`.
     pub differs: &'static str,
+    /// That part in the text, cut.
+    pub found: String,
+    /// That part of the account.
+    pub expected: String,
 }
 
 /// The grants of a text, compared with an account.
@@ -39,8 +44,13 @@ pub struct Choice {
 pub fn choose(candidates: Vec<Candidate>, target: &Target<'_>) -> Choice {
     let mut choice = Choice { fits: Vec::new(), passed_over: Vec::new(), is_sure: true };
     for candidate in candidates {
-        match target.differs(&candidate) {
-            Some(differs) => choice.passed_over.push(PassedOver { place: candidate.shown(), differs }),
+        match target.difference(&candidate) {
+            Some((differs, found, expected)) => choice.passed_over.push(PassedOver {
+                place: candidate.shown(),
+                differs,
+                found: printable_name(found),
+                expected: expected.to_owned(),
+            }),
             None => choice.fits.push(candidate),
         }
     }
@@ -76,9 +86,9 @@ impl Choice {
                  or a refresh token alone"
                     .to_owned()
             }
-            (0, Some(PassedOver { place, differs })) => format!(
-                "The {differs} in the text ({place}) is not this account's, so imgurd sent nothing; import it into \
-                 an account with that {differs}"
+            (0, Some(PassedOver { differs, found, expected, .. })) => format!(
+                "The {differs} in the text is {found}, and the account's is {expected}, so imgurd sent nothing; \
+                 import it into an account with that {differs}"
             ),
             (1, _) if !self.is_sure => format!(
                 "The text may contain another service's grant ({list}), so imgurd sent nothing; if it is this \
@@ -93,17 +103,17 @@ impl Choice {
 }
 
 impl Target<'_> {
-    fn differs(&self, candidate: &Candidate) -> Option<&'static str> {
-        let is_other = |known: &Option<String>, own: &str| known.as_deref().is_some_and(|known| known != own);
-        if self.client_id.is_some_and(|own| is_other(&candidate.client_id, own)) {
-            Some("client ID")
-        } else if candidate.token_url.as_deref().is_some_and(|url| !is_same_url(url, self.token_url)) {
-            Some("token URL")
-        } else if self.issuer.is_some_and(|own| is_other(&candidate.issuer, own)) {
-            Some("issuer")
-        } else {
-            None
-        }
+    /// The first part that differs: its name, and its value in the text and in the account.
+    fn difference<'c>(&'c self, candidate: &'c Candidate) -> Option<(&'static str, &'c str, &'c str)> {
+        let client_id = candidate.client_id.as_deref().zip(self.client_id);
+        let token_url = candidate.token_url.as_deref().map(|url| (url, self.token_url));
+        let issuer = candidate.issuer.as_deref().zip(self.issuer);
+        let parts = [
+            ("client ID", client_id.filter(|(found, own)| found != own)),
+            ("token URL", token_url.filter(|(found, own)| !is_same_url(found, own))),
+            ("issuer", issuer.filter(|(found, own)| found != own)),
+        ];
+        parts.into_iter().find_map(|(name, part)| part.map(|(found, own)| (name, found, own)))
     }
 
     /// Whether the text says that it is this account's: by its client, its server, or a name in the server's address, as

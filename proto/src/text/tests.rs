@@ -5,6 +5,21 @@ use proptest::prelude::*;
 use super::*;
 
 #[test]
+fn an_address_is_read_as_mail_documents_and_shells_write_it() {
+    let address = "https://a.example/cb?code=1&state=2";
+    for written in [
+        address.to_owned(),
+        format!(" <{address}> "),
+        format!("\"{address}\""),
+        format!("[the page]({address})"),
+        "https://a.example/cb\\?code\\=1\\&state\\=2".to_owned(),
+    ] {
+        assert_eq!(bare_address(&written), address, "{written}");
+    }
+    assert_eq!(bare_address("back\\slash"), "back\\slash");
+}
+
+#[test]
 fn removes_control_and_format_characters() {
     let text = "\u{1b}[31mred\u{7} \u{9b}2Jc1\nline\u{2028}end\u{202e}rtl\u{200b}\u{feff}\0";
     assert_eq!(printable(text), "[31mred 2Jc1 line endrtl");
