@@ -334,7 +334,7 @@ async fn a_call_that_may_take_effect_later_has_no_time_limit() {
         item.get_secret(&secret.session).map(|answer| answer.map(drop)).boxed(),
         item.set_secret(&secret).boxed(),
     ]);
-    assert!(timeout(1000 * LIMIT, calls).await.is_err(), "none has ended");
+    assert!(timeout(1000 * LIMIT, calls).await.is_err(), "no call has ended");
     assert!(timeout(2 * LIMIT, service.read_alias("default")).await.unwrap().is_err(), "others have one");
     drop(keyring);
 }
