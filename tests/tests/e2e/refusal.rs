@@ -24,7 +24,7 @@ fn refused(scene: &Scene) {
     caller.ask("Refresh", &serde_json::json!({}));
     let account = scene.wait_until(|account| account.state == State::Waiting);
     assert!(account.reason.unwrap().contains("asks the server once more"));
-    assert_eq!(scene.token(), token, "it is still valid");
+    assert_eq!(scene.token(), token, "the valid token is still served");
 }
 
 /// Restarts the daemon later, and the server refuses again. Across a restart, only the wall clock tells how much time
