@@ -269,7 +269,7 @@ mod tests {
         let done = complete(&files, None, "store = \"file\"\n").expect("done");
         assert_eq!(done.config, Step::Kept);
         assert!(files.key.exists());
-        assert!(complete(&files, None, "store = \"file\"\n").is_err(), "a complete file is refused");
+        assert!(complete(&files, None, "store = \"file\"\n").is_err(), "a complete configuration is refused");
     }
 
     #[test]
