@@ -274,7 +274,7 @@ mod tests {
     fn collects_repeated_parameters() {
         let params = ["prompt=consent", "q=a=b", "q=+", "q=a=b", "gone=x", "gone="];
         let form = form(&params.map(|param| ["--auth-param", param]).concat());
-        let params = form.settings().auth_params.expect("some");
+        let params = form.settings().auth_params.expect("given");
         assert_eq!(params["prompt"].values(), ["consent"]);
         assert_eq!(params["q"].values(), ["a=b", "+", "a=b"]);
         assert_eq!(params["gone"].values(), [""]);

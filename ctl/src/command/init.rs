@@ -245,7 +245,7 @@ mod tests {
         with_config(&files, "store = \"memory\"\n");
         for asked in [None, Some(StoreKind::SecretService), Some(StoreKind::File), Some(StoreKind::Memory)] {
             let Err(failure) = complete(&files, asked, "store = \"memory\"\n") else {
-                panic!("took {asked:?}");
+                panic!("{asked:?} was accepted");
             };
             assert_eq!(failure.exit_code(), 1);
         }
@@ -269,7 +269,7 @@ mod tests {
         let done = complete(&files, None, "store = \"file\"\n").expect("done");
         assert_eq!(done.config, Step::Kept);
         assert!(files.key.exists());
-        assert!(complete(&files, None, "store = \"file\"\n").is_err(), "a complete file is refused");
+        assert!(complete(&files, None, "store = \"file\"\n").is_err(), "a complete configuration is refused");
     }
 
     #[test]

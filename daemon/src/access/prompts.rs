@@ -374,8 +374,8 @@ mod tests {
     async fn says_why_it_cannot_ask() {
         let (prompts, questions) = Prompts::new();
         let memory = Arc::default();
-        let hasty = ask(&prompts, Duration::ZERO, &memory).await;
-        assert!(matches!(hasty, Some(Decision::Unasked(_))), "{hasty:?}");
+        let without_wait = ask(&prompts, Duration::ZERO, &memory).await;
+        assert!(matches!(without_wait, Some(Decision::Unasked(_))), "{without_wait:?}");
         drop(questions);
         let unasked = ask(&prompts, WAIT, &memory).await;
         assert!(matches!(&unasked, Some(Decision::Unasked(why)) if why.contains("D-Bus")), "{unasked:?}");

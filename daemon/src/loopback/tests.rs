@@ -35,11 +35,11 @@ async fn recognises_our_own_connections_over_ipv4_and_ipv6() {
 async fn a_closed_or_reset_connection_is_not_our_own() {
     let (here, there) = connection("127.0.0.1:0");
     drop(there);
-    assert!(!is_own(&in_tokio(here)), "closed");
+    assert!(!is_own(&in_tokio(here)), "the connection is closed");
     let (here, there) = connection("127.0.0.1:0");
     set_socket_linger(&there, Some(std::time::Duration::ZERO)).unwrap();
     drop(there);
-    assert!(!is_own(&in_tokio(here)), "reset");
+    assert!(!is_own(&in_tokio(here)), "the connection is reset");
 }
 
 #[test]

@@ -105,7 +105,7 @@ mod tests {
         tokio::task::yield_now().await;
         assert!(visitors.have_room());
         let late = stays(&mut visitors, true);
-        assert!(second.await.is_err(), "gone");
+        assert!(second.await.is_err(), "the silent visitor was dropped");
         visitors.left().await;
         tokio::task::yield_now().await;
         assert!(!visitors.have_room(), "every visitor has sent its request");

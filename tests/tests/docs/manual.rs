@@ -108,8 +108,8 @@ impl Typist<'_> {
         }
         let mut browser = self.environment.command(&self.environment.bed.home(), "browser");
         browser.arg(url);
-        let ended_up = self.environment.bed.start(browser).finish().stdout;
-        pastes.then(|| format!("{}\r", ended_up.trim()))
+        let final_url = self.environment.bed.start(browser).finish().stdout;
+        pastes.then(|| format!("{}\r", final_url.trim()))
     }
 
     /// Whether the example ended as it should.

@@ -71,24 +71,24 @@ fn the_documented_ssh_setup_gives_a_remote_token() {
 #[test]
 fn a_remote_program_gets_only_what_is_allowed() {
     let two = Two::new(&lines("sshd_config")).prepared();
-    let there = |command: &str| two.ssh(&["far", command]);
-    let refused = there("imgurctl token").exits(5);
+    let remotely = |command: &str| two.ssh(&["far", command]);
+    let refused = remotely("imgurctl token").exits(5);
     assert!(refused.stderr.contains("imgurctl permit allow remote`"), "{}", refused.stderr);
 
     two.scene.ctl(&["permit", "allow", "remote", ACCOUNT]).success();
-    let token = there("imgurctl token").success().line().to_owned();
+    let token = remotely("imgurctl token").success().line().to_owned();
     assert_eq!(token, two.scene.token());
-    assert!(there("imgurctl status").success().stdout.contains("fresh"));
+    assert!(remotely("imgurctl status").success().stdout.contains("fresh"));
     two.scene.fake.kill_access_token();
-    let another = there("imgurctl token | imgurctl reject").success().line().to_owned();
+    let another = remotely("imgurctl token | imgurctl reject").success().line().to_owned();
     assert!(another != token && two.scene.fake.is_live(&another));
     for command in ["refresh", "logout", "restore", "unlock", "login --no-browser", "permit list", "journal"]
     {
-        there(&format!("imgurctl {command}")).exits(5);
+        remotely(&format!("imgurctl {command}")).exits(5);
     }
 
     two.scene.ctl(&["permit", "deny", "remote", ACCOUNT]).success();
-    there("imgurctl token").exits(5);
+    remotely("imgurctl token").exits(5);
     let journal = two.scene.ctl(&["journal", "--json"]).success().stdout;
     let entries = journal.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     let remote: Vec<_> = entries.filter(|entry| entry["wire"] == "remote").collect();

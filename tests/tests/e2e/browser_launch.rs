@@ -98,7 +98,7 @@ impl Manager {
 }
 
 pub(crate) async fn soon<T>(inbox: &mut mpsc::UnboundedReceiver<T>) -> T {
-    timeout(PATIENCE, inbox.recv()).await.expect("in time").expect("it runs")
+    timeout(PATIENCE, inbox.recv()).await.expect("a message comes in time").expect("the sender runs")
 }
 
 /// A portal whose dialogs all end with this response, and the URIs that it gets.

@@ -280,8 +280,8 @@ fn account_adds_lists_shows_changes_chooses_and_removes() {
     assert_eq!(show("second")["settings"]["client_id"], "abc", "settings that are not given stay unchanged");
     scene.ctl(&["account", "set", "second", "--scope", ""]).success();
     assert!(show("second")["settings"]["scope"].as_str().is_none_or(str::is_empty));
-    let sheet = scene.ctl(&["account", "show", "second"]).success().stdout;
-    assert!(sheet.contains("client_id") && sheet.contains("abc"), "{sheet}");
+    let shown = scene.ctl(&["account", "show", "second"]).success().stdout;
+    assert!(shown.contains("client_id") && shown.contains("abc"), "{shown}");
 
     scene.ctl(&["account", "default", "second"]).success();
     assert_eq!(show("second")["is_default"], true);

@@ -121,9 +121,9 @@ fn silent_and_incomplete_callers_do_not_delay_others() {
 #[test]
 fn a_caller_that_never_reads_does_not_delay_others() {
     let scene = scene();
-    let mut deaf = scene.bed.wire();
+    let mut not_reading = scene.bed.wire();
     // These answers exceed the socket's buffer, and imgurd does not wait until the caller reads them.
-    deaf.stream("Watch", &json!({}));
+    not_reading.stream("Watch", &json!({}));
     let mut flood = scene.bed.wire();
     let call = json!({ "method": "org.varlink.service.GetInterfaceDescription",
         "parameters": { "interface": "org.imgurd.Keeper1" } });
@@ -132,7 +132,7 @@ fn a_caller_that_never_reads_does_not_delay_others() {
     assert!(scene.fake.is_live(&scene.token()));
     scene.ctl(&["refresh"]).success();
     assert!(scene.fake.is_live(&scene.token()));
-    drop(deaf);
+    drop(not_reading);
 }
 
 #[test]

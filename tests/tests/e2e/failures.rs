@@ -288,7 +288,7 @@ fn a_wrong_client_secret_is_named_and_a_correct_one_fixes_it() {
     let output = scene.ctl(&["refresh"]).exits(9);
     assert!(output.complaint().contains("account set mytoken --client-secret-stdin"), "{}", output.stderr);
     assert_eq!(scene.account().state, State::Misconfigured);
-    assert_eq!(scene.token(), old, "it is still valid");
+    assert_eq!(scene.token(), old, "the valid token is still served");
 
     scene.ctl_with(&["account", "set", "--client-secret-stdin"], "another-secret").success();
     scene.wait_until(|account| account.state == State::Fresh);

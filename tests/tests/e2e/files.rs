@@ -94,9 +94,9 @@ fn a_socket_in_an_open_directory_is_refused() {
     let bed = Testbed::memory();
     let open = bed.root().join("open");
     make(&open, 0o755);
-    let everybodys = bed.root().join("everybodys");
-    make(&everybodys, 0o1777);
-    for directory in [open, everybodys] {
+    let world_writable = bed.root().join("everybodys");
+    make(&world_writable, 0o1777);
+    for directory in [open, world_writable] {
         let socket = directory.join("socket");
         let daemon = bed.spawn_daemon(&["--no-dbus", "--socket", socket.to_str().unwrap()]);
         let log = refusal_of(daemon);

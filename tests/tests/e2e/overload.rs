@@ -191,8 +191,8 @@ fn callers_that_stop_midway_are_disconnected_and_use_little_memory() {
     let mut halfway = scene.bed.wire();
     halfway.send_bytes(b"{\"method\":");
     let mut silent = scene.bed.wire();
-    let mut deaf = scene.bed.wire();
-    deaf.stream("Watch", &json!({}));
+    let mut not_reading = scene.bed.wire();
+    not_reading.stream("Watch", &json!({}));
     let mut changing = scene.bed.wire();
     for letter in ["a", "b"].iter().cycle().take(40) {
         let settings = json!({ "scope": letter.repeat(20_000) });
@@ -200,7 +200,7 @@ fn callers_that_stop_midway_are_disconnected_and_use_little_memory() {
     }
     let taken = pipeline_until_closed(&scene);
     assert!(taken < 1024 * 1024, "imgurd read {taken} bytes of calls although the answers are not read");
-    deaf.expect_hang_up_unread();
+    not_reading.expect_hang_up_unread();
     halfway.expect_hang_up();
     assert!(
         scene.fake.is_live(token_of(&silent.call("GetToken", &json!({})))),

@@ -24,7 +24,7 @@ fn refused(scene: &Scene) {
     caller.ask("Refresh", &serde_json::json!({}));
     let account = scene.wait_until(|account| account.state == State::Waiting);
     assert!(account.reason.unwrap().contains("asks the server once more"));
-    assert_eq!(scene.token(), token, "it is still valid");
+    assert_eq!(scene.token(), token, "the valid token is still served");
 }
 
 /// Restarts the daemon later, and the server refuses again. Across a restart, only the wall clock tells how much time
@@ -63,17 +63,17 @@ fn a_repeated_refusal_counts_and_is_reported_once() {
     assert!(output.complaint().contains("imgurctl login mytoken"), "{}", output.stderr);
     in_time(async {
         let mut server = Server::start(&scene.bed, BUTTONS).await;
-        let told = server.notified().await;
-        assert_eq!(told.summary, "imgurd: sign in to 127.0.0.1");
+        let shown = server.notified().await;
+        assert_eq!(shown.summary, "imgurd: sign in to 127.0.0.1");
         let asked = scene.refreshes().len();
         scene.ctl(&["refresh"]).exits(4);
         assert_eq!(scene.refreshes().len(), asked + 1, "the refresh was sent, and refused again");
         scene.fake.clear(Endpoint::Token);
         scene.ctl(&["refresh"]).success();
-        let healed = server.notified().await;
+        let signed_in = server.notified().await;
         assert_eq!(
-            (healed.summary.as_str(), healed.replaces),
-            ("imgurd: signed in to 127.0.0.1", told.id),
+            (signed_in.summary.as_str(), signed_in.replaces),
+            ("imgurd: signed in to 127.0.0.1", shown.id),
             "the success is the next notification"
         );
     });

@@ -283,8 +283,8 @@ fn a_login_can_be_completed_and_cancelled_from_another_connection() {
     let page = browser::allow(url, "alice");
     // A wrong paste does not end the login.
     let mut other = scene.bed.wire();
-    let slip = other.call("CompleteLogin", &json!({ "login_id": id, "response": "two words" }));
-    assert_eq!(error_of(&slip), "InvalidArgument");
+    let refused = other.call("CompleteLogin", &json!({ "login_id": id, "response": "two words" }));
+    assert_eq!(error_of(&refused), "InvalidArgument");
     assert!(scene.account().login_pending);
     let done = other.call("CompleteLogin", &json!({ "login_id": id, "response": page.pin() }));
     assert_eq!(done["parameters"]["account"]["state"], "fresh");

@@ -33,15 +33,15 @@ fn a_clock_that_starts_in_2039_loses_no_grant() {
     scene.bed.set_clock(THIRTEEN_YEARS);
     scene.start();
     // By this clock, the token has expired.
-    let there = scene.token();
-    assert!(scene.fake.is_live(&there));
+    let new = scene.token();
+    assert!(scene.fake.is_live(&new));
     assert_eq!(scene.refreshes().len(), 1);
     scene.crash();
     scene.bed.set_clock_right();
     scene.start();
     // Once the clock is right, imgurd refreshes the token without a call.
     scene.wait_until(is_right);
-    assert!(scene.fake.is_live(&scene.token()) && scene.token() != there);
+    assert!(scene.fake.is_live(&scene.token()) && scene.token() != new);
     assert_eq!(scene.refreshes().len(), 2);
 }
 
@@ -55,8 +55,8 @@ fn a_clock_that_starts_in_1970_returns_the_token_and_refreshes_once() {
     scene.start();
     scene.fake.wait_for_requests(Endpoint::Token, 2);
     // The token may still work, so imgurd returns it, but prefers a new one.
-    let there = scene.ctl(&["token", "--wait", "0s"]).success();
-    assert_eq!(there.line(), token);
+    let output = scene.ctl(&["token", "--wait", "0s"]).success();
+    assert_eq!(output.line(), token);
     scene.crash();
     gate.release();
     scene.bed.set_clock_right();
@@ -76,13 +76,13 @@ fn a_token_from_1970_works_once_the_clock_is_right() {
     scene.bed.set_clock(the_epoch());
     scene.start();
     scene.login_as("alice", &[]).success();
-    let there = scene.refresh();
-    assert!(scene.fake.is_live(&there));
+    let new = scene.refresh();
+    assert!(scene.fake.is_live(&new));
     scene.crash();
     scene.bed.set_clock_right();
     scene.start();
     scene.wait_until(|account| account.state == State::Fresh);
-    assert_eq!(scene.token(), there);
+    assert_eq!(scene.token(), new);
     scene.fake.configure(|behaviour| behaviour.expires_in = ExpiresIn::Truth);
     scene.ctl(&["auto-refresh", "on"]).success();
     scene.wait_until(is_right);

@@ -122,8 +122,8 @@ fn can_answer_with_nothing_a_huge_body_a_redirect_or_any_json() {
     assert_eq!(meet(Fault::Huge).text.len(), HUGE);
     let redirect = meet(Fault::Redirect("https://imgur.com/".into()));
     assert_eq!((redirect.status, redirect.header("location")), (302, Some("https://imgur.com/")));
-    let teapot = meet(Fault::json(418, r#"{"data":false}"#));
-    assert_eq!((teapot.status, teapot.text.as_str()), (418, r#"{"data":false}"#));
+    let custom = meet(Fault::json(418, r#"{"data":false}"#));
+    assert_eq!((custom.status, custom.text.as_str()), (418, r#"{"data":false}"#));
 }
 
 #[test]

@@ -47,7 +47,8 @@ fn every_page_has_the_usual_sections() {
 #[test]
 fn the_interface_page_has_every_method_type_and_error() {
     let page = page("org.imgurd.Keeper1");
-    let (on_the_socket, on_the_bus) = page.split_once(".SH ON D\\-BUS").expect("both wires");
+    let (on_the_socket, on_the_bus) =
+        page.split_once(".SH ON D\\-BUS").expect("the page has a section on D-Bus");
     let names = |kind: &str| {
         let lines = INTERFACE_TEXT.lines().filter_map(|line| line.strip_prefix(kind));
         lines.filter_map(|line| line.split(['(', ' ']).next().map(str::to_owned)).collect::<Vec<_>>()

@@ -76,9 +76,9 @@ async fn a_remote_caller_needs_the_remote_permit() {
 async fn a_caller_that_ended_cannot_use_a_permit() {
     let home = tempfile::tempdir().unwrap();
     let gone = caller(Application::Gone, Wire::Socket);
-    let careful = gate("", &home);
-    careful.permits().set("gone".to_owned(), "me".to_owned(), true).await.unwrap();
-    assert!(token(&careful, &gone, "me").await.is_err());
+    let with_defaults = gate("", &home);
+    with_defaults.permits().set("gone".to_owned(), "me".to_owned(), true).await.unwrap();
+    assert!(token(&with_defaults, &gone, "me").await.is_err());
     let open = gate("[access]\nsandboxed = \"allow\"\n", &home);
     assert_eq!(token(&open, &gone, "me").await, Ok(WAIT));
 }
@@ -129,11 +129,11 @@ async fn a_permit_that_changes_during_a_call_takes_effect() {
     let pass = gate.authorize(&app, &me, WAIT).await.unwrap();
     assert_eq!(gate.recheck(&app, &me, &pass), Ok(()));
     gate.permits().remove("org.example.App".to_owned(), "me".to_owned()).await.unwrap();
-    assert!(gate.recheck(&app, &me, &pass).is_err(), "revoked");
+    assert!(gate.recheck(&app, &me, &pass).is_err(), "the permit was revoked");
     let once = Pass { once: true, ..pass };
     assert_eq!(gate.recheck(&app, &me, &once), Ok(()), "an Allow for this call remains valid");
     set(false).await.unwrap();
-    assert!(gate.recheck(&app, &me, &once).is_err(), "denied");
+    assert!(gate.recheck(&app, &me, &once).is_err(), "access was denied");
 }
 
 #[tokio::test]
@@ -142,9 +142,9 @@ async fn refusals_do_not_reveal_whether_an_account_exists() {
     for rules in ["", "[access]\nsandboxed = \"deny\"\n"] {
         let gate = gate(rules, &home);
         for caller in [sandboxed("org.example.App"), caller(Application::Nameless, Wire::Socket)] {
-            let there = gate.authorize(&caller, &asked("me"), WAIT).await.map(|pass| pass.left);
-            let not = Requested { exists: false, ..asked("me") };
-            assert_eq!(gate.authorize(&caller, &not, WAIT).await.map(|pass| pass.left), there);
+            let existing = gate.authorize(&caller, &asked("me"), WAIT).await.map(|pass| pass.left);
+            let missing = Requested { exists: false, ..asked("me") };
+            assert_eq!(gate.authorize(&caller, &missing, WAIT).await.map(|pass| pass.left), existing);
         }
     }
 }

@@ -43,14 +43,14 @@ async fn rotates_a_public_clients_refresh_tokens_and_revokes_on_reuse() {
     let (_home, clients) = home();
     let (first, _) = clients.issue("spa", "me").await.unwrap();
     let (other, _) = clients.issue("spa", "me").await.unwrap();
-    let Rotated::Replaced(second) = show(&clients, "spa", &first).await else { panic!("good") };
+    let Rotated::Replaced(second) = show(&clients, "spa", &first).await else { panic!("the token is valid") };
     assert_eq!(show(&clients, "spa", &first).await, Rotated::Void);
     assert_eq!(
         show(&clients, "spa", &second).await,
         Rotated::Void,
         "reuse of the first token revokes its successor"
     );
-    let Rotated::Replaced(new) = show(&clients, "spa", &other).await else { panic!("good") };
+    let Rotated::Replaced(new) = show(&clients, "spa", &other).await else { panic!("the token is valid") };
     clients.revoke("spa", &new).await.unwrap();
     assert_eq!(show(&clients, "spa", &new).await, Rotated::Void);
 }

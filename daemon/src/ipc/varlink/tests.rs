@@ -142,7 +142,7 @@ async fn single_bytes_do_not_extend_the_time_limit() {
     let mut daemon = Daemon::new();
     let (caller, conversation) = daemon.connection(1, b"{");
     let mut conversation = pin!(conversation);
-    let drip = async {
+    let single_bytes = async {
         loop {
             tokio::time::sleep(WRITING_PATIENCE / 4).await;
             rustix::io::write(&caller, b" ").unwrap();
@@ -150,8 +150,8 @@ async fn single_bytes_do_not_extend_the_time_limit() {
     };
     tokio::select! {
         ended = &mut conversation => assert!(ended.unwrap().is_err()),
-        () = drip => {}
-        () = tokio::time::sleep(WRITING_PATIENCE * 2) => panic!("the connection stays open beyond the time limit"),
+        () = single_bytes => {}
+        () = tokio::time::sleep(WRITING_PATIENCE * 2) => panic!("the time limit was extended"),
     }
 }
 

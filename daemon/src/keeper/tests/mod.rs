@@ -211,7 +211,7 @@ async fn fifty_callers_that_reject_a_token_cause_one_refresh() {
     assert_eq!(server.requests(), 1);
     let again = keeper.reject(None, Secret::from("old"), WAIT).await.unwrap();
     assert_eq!(again.access_token, Secret::from("new 1"));
-    assert_eq!(server.requests(), 1, "the old token is not the current one any more");
+    assert_eq!(server.requests(), 1, "a second rejection of the old token causes no refresh");
 }
 
 #[tokio::test(start_paused = true)]

@@ -262,7 +262,7 @@ fn reads_retry_after(#[case] value: &str, #[case] seconds: Option<u64>) {
     headers.insert(RETRY_AFTER, HeaderValue::from_str(value).unwrap());
     let Answer::Transient(transient) = classify(StatusCode::SERVICE_UNAVAILABLE, &headers, b"", false, &[])
     else {
-        panic!("503 passes");
+        panic!("503 is not treated as transient");
     };
     assert_eq!(transient.retry_after, seconds.map(Duration::from_secs));
 }
@@ -283,7 +283,7 @@ fn reads_retry_after(#[case] value: &str, #[case] seconds: Option<u64>) {
 #[case::another_language("Zugriff ung\u{fc}ltig", "Zugriff ung\u{fc}ltig")]
 fn shows_a_description_without_possible_secrets(#[case] description: &str, #[case] shown: &str) {
     let body = serde_json::json!({"error": "invalid_grant", "error_description": description}).to_string();
-    let Answer::Refused { reason } = answer(400, JSON, &body) else { panic!("a refusal") };
+    let Answer::Refused { reason } = answer(400, JSON, &body) else { panic!("the answer is not a refusal") };
     assert_eq!(reason, format!("the server says “invalid_grant” ({shown})"));
 }
 
@@ -315,7 +315,7 @@ fn shows_an_unknown_error_without_our_secrets(#[case] status: u16, #[case] body:
 fn limits_the_length_of_a_description() {
     let body =
         serde_json::json!({"error": "invalid_grant", "error_description": "word ".repeat(9999)}).to_string();
-    let Answer::Refused { reason } = answer(400, JSON, &body) else { panic!("a refusal") };
+    let Answer::Refused { reason } = answer(400, JSON, &body) else { panic!("the answer is not a refusal") };
     assert!(reason.len() < 300);
 }
 

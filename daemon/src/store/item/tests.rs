@@ -41,18 +41,10 @@ fn grants() -> impl Strategy<Value = Grant> {
     let issuers = issuers();
     // Names are cleaned when they arrive, and again when a record is read.
     let name = || option::of(any::<String>().prop_map(|name| printable_name(&name)));
-    let persons = (name(), name());
-    (
-        any::<u64>(),
-        issuers,
-        option::of(secrets()),
-        option::of(accesses()),
-        persons,
-        timestamps(),
-        any::<u32>(),
-    )
-        .prop_map(
-            |(generation, issuer, refresh_token, access, (username, account_id), granted_at, kept)| Grant {
+    let user = (name(), name());
+    (any::<u64>(), issuers, option::of(secrets()), option::of(accesses()), user, timestamps(), any::<u32>())
+        .prop_map(|(generation, issuer, refresh_token, access, (username, account_id), granted_at, kept)| {
+            Grant {
                 generation,
                 issuer,
                 refresh_token,
@@ -64,8 +56,8 @@ fn grants() -> impl Strategy<Value = Grant> {
                 refresh_expires_at: None,
                 lacks_new_refresh_token: false,
                 unverified: kept % 2 == 1,
-            },
-        )
+            }
+        })
 }
 
 fn fingerprints(secret: Option<&Secret>) -> Fingerprints {

@@ -104,7 +104,7 @@ mod tests {
             assert_eq!(theirs.decrypt(&secret).unwrap(), text.as_bytes());
         }
         let again = |text: &str| ours.encrypt(text.as_bytes()).unwrap().value;
-        assert_ne!(again("one"), again("one"), "each has a vector of its own");
+        assert_ne!(again("one"), again("one"), "each encryption has its own initialization vector");
     }
 
     #[test]

@@ -176,7 +176,7 @@ fn every_other_method_of_the_socket_works_on_the_bus() {
         assert_eq!(
             keeper.reject_token("", &token, -1).await.unwrap().0,
             another,
-            "not the current one any more"
+            "a second rejection of the old token causes no refresh"
         );
 
         let (refresh_token, _) = scene.fake.issue_grant("bob");

@@ -104,9 +104,9 @@ fn finds_files_that_other_users_can_access() {
         (bed.runtime_dir().join("imgurd"), 0o755, "chmod go-rwx"),
         (bed.socket(), 0o666, "chmod go-rwx"),
     ] {
-        let as_it_was = with_mode(&path, mode);
+        let restore = with_mode(&path, mode);
         examine(bed).expect("files", Health::Fail, &path.display().to_string(), remedy);
-        as_it_was();
+        restore();
     }
     fs::remove_file(config.join("key")).unwrap();
     examine(bed).expect("files", Health::Warn, "The key of your grants", "backup");

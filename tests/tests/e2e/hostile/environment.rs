@@ -77,11 +77,11 @@ fn a_daemon_with_an_unusable_socket_path_fails_and_removes_nothing() {
     let own = bed.root().join("own");
     fs::create_dir(&own).unwrap();
     fs::set_permissions(&own, Permissions::from_mode(0o700)).unwrap();
-    let precious = own.join("precious");
-    fs::write(&precious, "a key").unwrap();
+    let file = own.join("precious");
+    fs::write(&file, "a key").unwrap();
     let link = own.join("link");
-    symlink(&precious, &link).unwrap();
-    for path in [&precious, &link] {
+    symlink(&file, &link).unwrap();
+    for path in [&file, &link] {
         let log = refusal(&bed, path.to_str().unwrap());
         assert!(log.contains("exists and is not a socket"), "{log}");
         assert_eq!(fs::read_to_string(path).unwrap(), "a key");

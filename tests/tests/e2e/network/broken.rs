@@ -77,7 +77,7 @@ fn a_silent_server_is_asked_again_after_half_a_minute() {
     wired.scene.bed.wire().ask("Refresh", &json!({ "wait_ms": 0 }));
     wired.relay.wait_for_connections(asked + 1);
     wired.relay.set(Manner::Plain);
-    assert_eq!(wired.scene.token(), old, "it is still valid");
+    assert_eq!(wired.scene.token(), old, "the valid token is still served");
     wired.relay.wait_for_ends(ended + 1);
     wired.heals();
     assert_ne!(wired.scene.token(), old);

@@ -53,11 +53,11 @@ fn sends_nothing(manner: impl FnOnce(&Wired) -> Manner, why: &str) {
 
 #[test]
 fn sends_nothing_to_a_server_with_an_untrusted_certificate() {
-    let stranger = |wired: &Wired| {
-        let stranger = Authority::new(wired.scene.bed.root(), "stranger");
-        Manner::Tls(stranger.server(HOST))
+    let untrusted = |wired: &Wired| {
+        let untrusted = Authority::new(wired.scene.bed.root(), "stranger");
+        Manner::Tls(untrusted.server(HOST))
     };
-    sends_nothing(stranger, "has no issuer that this system trusts");
+    sends_nothing(untrusted, "has no issuer that this system trusts");
 }
 
 #[test]

@@ -44,8 +44,8 @@ fn a_repeated_auth_param_is_sent_unchanged_each_time() {
     assert_eq!(params(&scene), json!({ "resource": ODD }));
     let (_login, url) = url_of(&scene);
     assert_eq!(sent(&url, "resource"), ODD);
-    let sheet = scene.ctl(&["account", "show"]).success().stdout;
-    assert!(sheet.contains(&ODD.map(|value| format!("resource={value}")).join(" ")), "{sheet}");
+    let shown = scene.ctl(&["account", "show"]).success().stdout;
+    assert!(shown.contains(&ODD.map(|value| format!("resource={value}")).join(" ")), "{shown}");
 }
 
 /// imgurd reads the file when you set it, not only at the next refresh.

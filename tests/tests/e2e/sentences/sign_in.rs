@@ -91,8 +91,8 @@ fn a_waiting_login_shows_which_settings_to_check() {
         let mut command = scene.bed.command(binary("imgurctl"));
         command.args(["login", "--no-browser"]).args(arguments);
         at_terminal(command, |seen| {
-            let has_said_all = seen.contains("account set mytoken`");
-            has_said_all.then(|| scene.ctl(&["login", "--cancel"]).success().stdout)
+            let is_complete = seen.contains("account set mytoken`");
+            is_complete.then(|| scene.ctl(&["login", "--cancel"]).success().stdout)
         })
         .1
     };
@@ -116,12 +116,15 @@ fn without_a_display_login_says_where_to_open_the_page() {
         // Closing the input would end the second login too early.
         login.end().exits(10).stderr
     };
-    let here = said();
-    assert!(here.contains("in a browser on this machine"), "{here}");
+    let with_loopback = said();
+    assert!(with_loopback.contains("in a browser on this machine"), "{with_loopback}");
     scene.ctl(&["account", "set", "--redirect-uri", "https://example.org/callback"]).success();
-    let elsewhere = said();
-    assert!(elsewhere.contains("Open this page in any browser"), "{elsewhere}");
-    assert!(elsewhere.contains("then enter") && !elsewhere.contains("--paste"), "{elsewhere}");
+    let without_loopback = said();
+    assert!(without_loopback.contains("Open this page in any browser"), "{without_loopback}");
+    assert!(
+        without_loopback.contains("then enter") && !without_loopback.contains("--paste"),
+        "{without_loopback}"
+    );
 }
 
 /// A wrong paste and a refused answer keep the login open for the right answer.

@@ -36,11 +36,11 @@ fn upgrades_users_who_do_not_mask(machine: &Machine) {
         machine.add_user(user);
     }
     let bed = Testbed::new();
-    let bring = |version: &str| {
+    let install_version = |version: &str| {
         fs::copy(package(&bed, version), machine.file("/opt/imgurd.deb")).unwrap();
         machine.run("root", &[&DPKG[..], &["--install", "/opt/imgurd.deb"]].concat()).success()
     };
-    bring("0.1.0");
+    install_version("0.1.0");
     // The first user masks the units, so that two users come after.
     let masks = ["systemctl", "--user", "mask", "--now", UNITS[0], UNITS[1], UNITS[2]];
     machine.run("alice", &masks).success();
@@ -50,7 +50,7 @@ fn upgrades_users_who_do_not_mask(machine: &Machine) {
     };
     let old = users.map(process);
     assert_eq!(old[0], "0");
-    let said = bring("0.2.0");
+    let said = install_version("0.2.0");
     let new = users.map(process);
     assert_eq!(new[0], "0", "a masked unit is not started");
     for user in 1..3 {

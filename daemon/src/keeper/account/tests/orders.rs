@@ -185,9 +185,9 @@ fn a_logout_cancels_an_unverified_import() {
 fn a_grant_that_returns_with_its_settings_is_auto_refreshed() {
     // In turn: the settings change and return while nothing is in progress; while a refresh is in progress; and they
     // differ at the start.
-    let mut rested = Bench::fresh();
-    configure(&mut rested, client("another"));
-    configure(&mut rested, Settings::default());
+    let mut idle = Bench::fresh();
+    configure(&mut idle, client("another"));
+    configure(&mut idle, Settings::default());
 
     let mut answered = Bench::fresh();
     answered.want(Want::New).unwrap();
@@ -201,7 +201,7 @@ fn a_grant_that_returns_with_its_settings_is_auto_refreshed() {
     found.feed(Event::Loaded(Ok(Some(record(grant(Some(3600)))))));
     configure(&mut found, Settings::default());
 
-    for mut bench in [rested, answered, found] {
+    for mut bench in [idle, answered, found] {
         assert_eq!((bench.state(), bench.served().as_deref()), (State::Fresh, Some("AT")));
         bench.pass(HOUR);
         bench.save();

@@ -171,7 +171,7 @@ fn every_state_and_event_give_the_state_in_the_table() {
 
 /// Checks what holds after every event.
 fn check(bench: &Bench, before: State, event: &str) {
-    let what = format!("{before} met by {event}");
+    let what = format!("{event} in the state {before}");
     let account = bench.account();
     let known: Vec<_> = [bench.refresh_token()]
         .into_iter()

@@ -154,17 +154,17 @@ pub(super) fn start(shared: &Shared) -> Keeper {
 
 /// Looks at the keeper once it has done everything for this instant.
 pub(super) async fn look(world: &Shared, keeper: &Keeper) {
-    let (seen, sight) = oneshot::channel();
-    let beholder = world.clone();
+    let (seen, done) = oneshot::channel();
+    let inspected = world.clone();
     let inspect = Message::Inspect(Box::new(move |slots| {
-        let mut world = beholder.lock().unwrap();
+        let mut world = inspected.lock().unwrap();
         if !world.is_dead() {
             world.look(slots);
         }
         let _ = seen.send(());
     }));
     let _ = keeper.messages.send(inspect).await;
-    if sight.await.is_err() {
+    if done.await.is_err() {
         world.lock().unwrap().judge(Err("the keeper has ended".to_owned()));
     }
 }

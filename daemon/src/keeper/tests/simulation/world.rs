@@ -284,8 +284,8 @@ impl World {
 
     /// Looks at every account.
     pub(super) fn look(&mut self, slots: &BTreeMap<String, Box<Slot>>) {
-        let sight = (self.tally.steps, self.time.truth(), self.fingerprint);
-        if std::mem::replace(&mut self.seen, sight) == sight {
+        let now = (self.tally.steps, self.time.truth(), self.fingerprint);
+        if std::mem::replace(&mut self.seen, now) == now {
             return;
         }
         let (truth, awake, wall) = (self.time.truth(), self.time.awake(), self.time.wall());

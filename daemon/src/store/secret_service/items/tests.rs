@@ -288,7 +288,7 @@ async fn no_secret_goes_to_a_keyring_that_does_not_encrypt() {
     let error = bench.write("one").await.unwrap_err().to_string();
     assert!(error.starts_with("The keyring failed (") && error.contains("no such algorithm"), "{error}");
     assert_eq!((bench.item(), bench.log.recv().await), (None, Some("opened")));
-    assert!(bench.log.try_recv().is_err(), "it is asked for one algorithm");
+    assert!(bench.log.try_recv().is_err(), "imgurd asks for no other algorithm");
 }
 
 #[tokio::test]
@@ -334,7 +334,7 @@ async fn a_call_that_may_take_effect_later_has_no_time_limit() {
         item.get_secret(&secret.session).map(|answer| answer.map(drop)).boxed(),
         item.set_secret(&secret).boxed(),
     ]);
-    assert!(timeout(1000 * LIMIT, calls).await.is_err(), "none has ended");
+    assert!(timeout(1000 * LIMIT, calls).await.is_err(), "no call has ended");
     assert!(timeout(2 * LIMIT, service.read_alias("default")).await.unwrap().is_err(), "others have one");
     drop(keyring);
 }
