@@ -79,7 +79,7 @@ fn a_grant_of_another_client_is_refused_by_name_and_not_sent() {
     let scene = scene();
     let refused = scene.ctl_with(&["import"], "[Files]\nclient_id=d\nrefresh_token=theirs\n").exits(2);
     assert!(
-        refused.complaint().contains("client ID in the text (Files) is not this account's"),
+        refused.complaint().contains("client ID in the text is d, and the account's is "),
         "{}",
         refused.stderr
     );

@@ -272,7 +272,7 @@ fn a_journal_stream_marks_the_end_of_the_past_entries() {
     assert_eq!(follower.answer(), json!({ "parameters": {}, "continues": true }));
     token_of(&wire.call("GetToken", &json!({})));
     assert_eq!(follower.answer()["parameters"]["entry"]["account"], ACCOUNT);
-    assert!(scene.ctl(&["journal", "nobody"]).success().stderr.contains("No program has asked"));
+    assert!(scene.ctl(&["journal", "nobody"]).exits(3).complaint().contains("no account nobody"));
 }
 
 #[test]
