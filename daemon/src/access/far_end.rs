@@ -42,10 +42,11 @@ fn own_mountinfo() -> Option<String> {
 
 fn may_have(pid: i32, end: &FarEnd, mountinfo: Option<&str>) -> bool {
     let Some(process) = Pid::from_raw(pid).and_then(|pid| Process::of(pid).ok()) else { return false };
+    // The table of a network can be long, so it is read last.
     is_own(&process)
         && end.cgroup.is_none_or(|cgroup| may_be_in(&process, cgroup, mountinfo))
-        && end.is_in_network_of(pid)
         && may_have_open(pid, end.inode)
+        && end.is_in_network_of(pid)
 }
 
 /// Whether one of its user IDs is ours.

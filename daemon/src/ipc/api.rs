@@ -23,6 +23,9 @@ use crate::probe::Probe;
 
 const LONGEST_LOGIN_S: i64 = 3600;
 
+/// How long a gateway client waits for a refresh of a token that may still be valid.
+const USELESS_REFRESH: Duration = Duration::from_secs(5);
+
 /// Stands for the default account if there is none. No account can have this name.
 const NO_DEFAULT: &str = "(default)";
 
@@ -146,10 +149,11 @@ impl Api {
         }
         // A gateway client has only refreshed its token: nobody says that the API rejected it.
         let token = if is_limited && class == Class::Gateway {
-            match self.keeper.refresh(account, admitted.pass.left).await {
-                // The token that the client has is still valid.
-                Err(error @ Error::TemporarilyUnavailable { .. }) => {
-                    self.keeper.token(account, None, Duration::ZERO).await.map_err(|_| error)?
+            let left = admitted.pass.left;
+            match self.keeper.refresh(account, left.min(USELESS_REFRESH)).await {
+                // The token that the client has may still be valid.
+                Err(Error::TemporarilyUnavailable { .. }) => {
+                    self.keeper.token(account, None, left.saturating_sub(USELESS_REFRESH)).await?
                 }
                 refreshed => refreshed?,
             }
