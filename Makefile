@@ -51,7 +51,7 @@ test: ## Run all tests; says first which Debian packages it installs
 	$(BUILD) && wait $$strangers && wait $$debian
 	@test "$$(id -u)" = 0 || echo 'Not root: tests that need another user, cgroups or a booted system are left out, and say so.'
 	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
-		set -x; $(CARGO) nextest run --config-file tests/nextest.toml --test-threads $$(( $$(nproc) * 3 )) --workspace --all-targets --locked --no-fail-fast; \
+		set -x; $(CARGO) nextest run --config-file tests/nextest.toml --test-threads $$(( $$(nproc) * 2 )) --workspace --all-targets --locked --no-fail-fast; \
 	else \
 		set -x; $(CARGO) test --workspace --all-targets --locked --no-fail-fast; \
 	fi

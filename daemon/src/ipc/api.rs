@@ -18,7 +18,7 @@ use crate::access::journal::Reading;
 use crate::access::{Caller, Gate, GatewayClients, Journal, Needs, Pass, Rejections, Requested};
 use crate::config::{Class, SettingsEditor, check_name};
 use crate::consent::{Login, LoginOptions, Logins, UserCode};
-use crate::keeper::{Keeper, Watcher, named};
+use crate::keeper::{Keeper, Renewal, Watcher, named};
 use crate::probe::Probe;
 
 const LONGEST_LOGIN_S: i64 = 3600;
@@ -142,25 +142,28 @@ impl Api {
     pub(crate) async fn reject_token(&self, caller: &Caller, call: RejectToken) -> Result<Arc<Token>, Error> {
         let admitted = self.admit(caller, RejectToken::NAME, call.account.as_deref(), call.wait_ms).await?;
         let (name, access_token) = (&admitted.name, access_token(&call.access_token)?);
-        let (account, class) = (Some(name.as_str()), caller.class());
-        let is_limited = class != Class::Unsandboxed && self.keeper.would_refresh(name, &access_token);
-        if is_limited {
+        let (class, renewal) = (caller.class(), self.keeper.renewal(name, &access_token));
+        if class != Class::Unsandboxed && renewal == Renewal::Refresh {
             self.rejections.spend(&caller.application, name, &access_token)?;
         }
-        // A gateway client has only refreshed its token: nobody says that the API rejected it.
-        let token = if is_limited && class == Class::Gateway {
-            let left = admitted.pass.left;
-            match self.keeper.refresh(account, left.min(USELESS_REFRESH)).await {
-                // The token that the client has may still be valid.
-                Err(Error::TemporarilyUnavailable { .. }) => {
-                    self.keeper.token(account, None, left.saturating_sub(USELESS_REFRESH)).await?
-                }
-                refreshed => refreshed?,
-            }
-        } else {
-            self.keeper.reject(account, access_token, admitted.pass.left).await?
+        let token = match class {
+            Class::Gateway => self.renew(name, renewal, admitted.pass.left).await?,
+            _ => self.keeper.reject(Some(name), access_token, admitted.pass.left).await?,
         };
         self.hand_out(&admitted, token)
+    }
+
+    /// Another token for a gateway client that has refreshed its own. Nobody says that the API rejected that one, so imgurd
+    /// keeps it if the refresh fails.
+    async fn renew(&self, account: &str, renewal: Renewal, left: Duration) -> Result<Arc<Token>, Error> {
+        let account = Some(account);
+        if renewal != Renewal::Done {
+            match self.keeper.refresh(account, left.min(USELESS_REFRESH)).await {
+                Err(Error::TemporarilyUnavailable { .. }) => {}
+                refreshed => return refreshed,
+            }
+        }
+        self.keeper.token(account, None, left.saturating_sub(USELESS_REFRESH)).await
     }
 
     pub(super) async fn refresh(&self, caller: &Caller, call: Refresh) -> Result<Arc<Token>, Error> {

@@ -44,6 +44,7 @@ use directory::Directory;
 pub(crate) use directory::named;
 use message::{Answerer, Message};
 pub use signing_out::Revoked;
+pub use tokens::Renewal;
 pub use watcher::Watcher;
 
 /// The longest time that a call waits, whatever it requests.

@@ -10,6 +10,17 @@ use tokio::time::{Instant, timeout_at};
 use super::account::{Ask, Snapshot, Verdict, Want};
 use super::{Keeper, LONGEST_WAIT, gone};
 
+/// What a request for another access token leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Renewal {
+    /// There is another one already.
+    Done,
+    /// It causes a refresh.
+    Refresh,
+    /// It causes nothing: a refresh is running, or the account has no grant.
+    None,
+}
+
 impl Keeper {
     /// The access token of `account`, valid for at least `min_valid`. Waits up to `patience` for it.
     pub async fn token(
@@ -27,15 +38,17 @@ impl Keeper {
         self.want(account, Want::New, true, patience).await
     }
 
-    /// Whether a report that `rejected` was rejected would cause a refresh. It does not if another access token exists, if a
-    /// refresh is already running, or if the account has no grant to refresh.
+    /// What a caller's request for another access token than `known` leads to.
     #[must_use]
-    pub fn would_refresh(&self, account: &str, rejected: &Secret) -> bool {
-        let Ok((_, snapshots)) = self.find(Some(account)) else { return true };
+    pub fn renewal(&self, account: &str, known: &Secret) -> Renewal {
+        let Ok((_, snapshots)) = self.find(Some(account)) else { return Renewal::None };
         let snapshot = snapshots.borrow();
-        let want = Want::AnotherThan(snapshot.recognised(rejected.clone()));
-        let verdict = snapshot.verdict(&want, true, None, self.clock.now());
-        snapshot.info.state != State::Refreshing && matches!(verdict, Verdict::Wait)
+        let want = Want::AnotherThan(snapshot.recognised(known.clone()));
+        match snapshot.verdict(&want, true, None, self.clock.now()) {
+            Verdict::Token(_) => Renewal::Done,
+            Verdict::Wait if snapshot.info.state != State::Refreshing => Renewal::Refresh,
+            Verdict::Wait | Verdict::Fails(_) => Renewal::None,
+        }
     }
 
     /// Returns another access token than `rejected`. If that is not the current one, it returns the current one.

@@ -122,6 +122,8 @@ fn run(bed: &Testbed, program: &str, arguments: &[&str]) -> String {
 
 /// Clicks on this position of the notification, in hundredths of its width and height.
 fn click(bed: &Testbed, across: u32, down: u32) {
+    // A window that is still being drawn ignores clicks.
+    bed.picture_of_window();
     let windows = run(bed, "xdotool", &["search", "--onlyvisible", "--name", "."]);
     let window = windows.lines().last().expect("a notification is shown");
     let geometry = run(bed, "xdotool", &["getwindowgeometry", "--shell", window]);

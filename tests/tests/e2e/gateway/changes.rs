@@ -7,6 +7,7 @@ use imgurd_tests::fake::{Behaviour, Endpoint, Fault};
 use imgurd_tests::http;
 use imgurd_tests::testbed::gateway::{ALLOWS_ITSELF, Gateway, json, parameter, question_id, redemption};
 use imgurd_tests::testbed::{Scene, Testbed};
+use serde_json::{Map, Value};
 
 const CALLBACK: &str = Gateway::CALLBACK;
 
@@ -195,6 +196,24 @@ fn while_the_server_fails_a_refresh_at_the_gateway_returns_the_valid_token_and_k
     let (token, handle) = gateway.tokens();
     gateway.scene.fake.fail_always(Endpoint::Token, Fault::OverCapacity(503));
     assert_eq!(json(&gateway.refresh(&handle), 200)["access_token"], token);
+    assert_eq!(gateway.scene.token(), token);
+}
+
+#[test]
+fn a_refresh_at_the_gateway_during_another_refresh_keeps_the_valid_token() {
+    let gateway = Gateway::signed_in();
+    let (token, handle) = gateway.tokens();
+    let fake = &gateway.scene.fake;
+    fake.fail_always(Endpoint::Token, Fault::OverCapacity(503));
+    let gate = fake.hold(Endpoint::Token);
+    let asked = fake.requests(Endpoint::Token).len();
+    let mut caller = gateway.scene.bed.wire();
+    caller.ask("Refresh", &Value::Object(Map::new()));
+    fake.wait_for_requests(Endpoint::Token, asked + 1);
+    // The server answers to the first refresh only after the client has given up waiting for it.
+    assert_eq!(json(&gateway.refresh(&handle), 200)["access_token"], token);
+    gate.release();
+    fake.wait_for_answers(Endpoint::Token, asked + 1);
     assert_eq!(gateway.scene.token(), token);
 }
 

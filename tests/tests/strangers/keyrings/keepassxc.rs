@@ -110,11 +110,9 @@ async fn default_collection(bus: &Connection) -> OwnedObjectPath {
 
 async fn is_closed(bus: &Connection) -> bool {
     let path = default_collection(bus).await;
-    secrets(bus, path.as_str(), "org.freedesktop.Secret.Collection")
-        .await
-        .get_property("Locked")
-        .await
-        .unwrap()
+    let collection = secrets(bus, path.as_str(), "org.freedesktop.Secret.Collection").await;
+    // KeePassXC may have replaced the collection meanwhile.
+    collection.get_property("Locked").await.unwrap_or(true)
 }
 
 /// Locks the database like another program. This takes a prompt that shows nothing.
