@@ -158,9 +158,9 @@ impl Api {
     async fn renew(&self, account: &str, renewal: Renewal, left: Duration) -> Result<Arc<Token>, Error> {
         let account = Some(account);
         if renewal != Renewal::Done {
-            match self.keeper.refresh(account, left.min(USELESS_REFRESH)).await {
-                Err(Error::TemporarilyUnavailable { .. }) => {}
-                refreshed => return refreshed,
+            // Whatever the failure, the token that the client has may still be valid.
+            if let Ok(token) = self.keeper.refresh(account, left.min(USELESS_REFRESH)).await {
+                return Ok(token);
             }
         }
         self.keeper.token(account, None, left.saturating_sub(USELESS_REFRESH)).await
