@@ -20,6 +20,9 @@ const BLOCK: usize = 16;
 /// The size of our exponent, in bytes. More does not make the group stronger (RFC 3526, section 8).
 const EXPONENT: usize = 32;
 
+/// The size of the group's prime, in bytes.
+const PUBLIC_KEY: usize = 128;
+
 /// The size of the group's prime, and a byte for a sign, as some programs write one.
 const LONGEST_PUBLIC_KEY: usize = 129;
 
@@ -38,7 +41,10 @@ impl KeyExchange {
 
     /// What the keyring gets of it.
     pub(super) fn public(&self) -> Variant<'static> {
-        Variant::from(self.public.as_ref().to_vec())
+        // One in 256 keys is shorter, and KWallet refuses those.
+        let key = self.public.as_ref();
+        let zeros = PUBLIC_KEY.saturating_sub(key.len());
+        Variant::from([&vec![0; zeros], key].concat())
     }
 
     /// The session that the keyring has opened. `None` if its half cannot be one.
