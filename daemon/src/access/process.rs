@@ -15,6 +15,9 @@ const TICKS: u64 = 100;
 /// The size of a buffer for a file of the usual length, in bytes, so that one read is enough.
 const USUAL: usize = 4096;
 
+/// How much of a file is its beginning, in bytes: a usual line of `mountinfo`.
+const BEGINNING: usize = 256;
+
 /// The length of the longest file that imgurd reads, in bytes: enough for the mounts of a machine with a
 /// thousand containers. A sandbox could have a hundred thousand mounts.
 const LONGEST: u64 = 4 << 20;
@@ -36,11 +39,22 @@ impl Process {
         Ok(self.open(name)?.text)
     }
 
+    fn open_file(&self, name: &str) -> io::Result<OwnedFd> {
+        Ok(openat(&self.0, name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?)
+    }
+
     /// Opens one of its files, to read it several times.
     pub(super) fn open(&self, name: &str) -> io::Result<ProcessFile> {
-        let file = openat(&self.0, name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?.into();
+        let file = self.open_file(name)?.into();
         let text = read_whole(&file)?;
         Ok(ProcessFile { file, text })
+    }
+
+    /// The beginning of one of its files. The kernel generates little more than that.
+    pub(super) fn beginning(&self, name: &str) -> io::Result<Vec<u8>> {
+        let mut text = [0; BEGINNING];
+        let length = File::from(self.open_file(name)?).read(&mut text)?;
+        Ok(text[..length].to_vec())
     }
 
     /// Whether there is a file of this name, as far as imgurd may see.

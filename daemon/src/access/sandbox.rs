@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 use rustix::process::{getpid, getppid};
 
-use super::process::Process;
+use super::process::{Process, ProcessFile};
 use super::service::Service;
 use super::user_namespace::UserNamespace;
 
@@ -23,6 +23,13 @@ static HOME: LazyLock<Option<Place>> = LazyLock::new(|| {
         home.users = home.users.with_map_of(parent);
     }
     Some(home)
+});
+
+/// The mounts of the daemon and of its parent, the service manager. Their open files keep the two mount namespaces alive, so
+/// that no other mount gets the ID of one of theirs.
+static KNOWN: LazyLock<Vec<ProcessFile>> = LazyLock::new(|| {
+    let pids = [Some(getpid()), getppid()].into_iter().flatten();
+    pids.filter_map(|pid| Process::of(pid).ok()?.open("mountinfo").ok()).collect()
 });
 
 /// Whether this process has other namespaces or another root directory than the daemon. A user namespace that
@@ -54,7 +61,11 @@ impl Place {
     fn of(process: &Process) -> Option<Self> {
         let depth = depth(&process.read("status").ok()?)?;
         let users = UserNamespace::of(process).ok()?;
-        let (root, is_flatpak) = mounts(&process.read("mountinfo").ok()?);
+        let known = process.beginning("mountinfo").ok().and_then(|beginning| known_mounts(&beginning));
+        let (root, is_flatpak) = match known {
+            Some(known) => mounts(known),
+            None => mounts(&process.read("mountinfo").ok()?),
+        };
         Some(Self { depth, users, root, is_flatpak })
     }
 
@@ -62,6 +73,14 @@ impl Place {
     fn differs(&self, home: &Self) -> bool {
         self.depth != home.depth || self.root != home.root || self.is_flatpak && !home.is_flatpak
     }
+}
+
+/// The whole of the known `mountinfo` that has the same first line, because a machine with many mounts takes long to list them.
+/// The ID of a mount, the first field, exists in one mount namespace only, and its mount point is relative to the root directory
+/// of the process (`proc_pid_mountinfo(5)`). So if both are the same, the namespace and the root directory are the same, too.
+fn known_mounts(beginning: &[u8]) -> Option<&'static [u8]> {
+    let end = beginning.iter().position(|byte| *byte == b'\n')?;
+    KNOWN.iter().map(|known| &*known.text).find(|known| known.starts_with(&beginning[..=end]))
 }
 
 /// How many PIDs `NSpid:` in `/proc/PID/status` has (`proc_pid_status(5)`).
@@ -90,7 +109,11 @@ pub(crate) fn mounts(mountinfo: &[u8]) -> (Option<Vec<u8>>, bool) {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read as _;
+    use std::process::{Command, Stdio};
+
     use proptest::prelude::*;
+    use rustix::process::Pid;
 
     use super::super::ancestry::Ancestry;
     use super::*;
@@ -153,6 +176,39 @@ mod tests {
         let ancestry = Ancestry::of(getpid(), ourselves.stat().unwrap());
         let nowhere = Service { pid: getpid(), ancestry: &ancestry, cgroups: "", home_cgroups: "" };
         assert!(!is_elsewhere(&ourselves, &nowhere));
+    }
+
+    #[test]
+    fn recognises_only_the_mounts_of_its_own_namespace() {
+        let beginning = |process: &Process| process.beginning("mountinfo").unwrap();
+        let ourselves = Process::of(getpid()).unwrap();
+        let whole = ourselves.read("mountinfo").unwrap();
+        assert!(known_mounts(&beginning(&ourselves)).is_some_and(|known| known == whole));
+        let mut elsewhere = Command::new("unshare")
+            .args(["--user", "--map-root-user", "--mount", "sh", "-c", "echo; exec sleep 60"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        elsewhere.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
+        let other = Process::of(Pid::from_child(&elsewhere)).unwrap();
+        assert_eq!(mounts(&other.read("mountinfo").unwrap()), mounts(&whole));
+        assert_eq!(
+            known_mounts(&beginning(&other)),
+            None,
+            "the mounts are the same, but in another namespace"
+        );
+        elsewhere.kill().unwrap();
+        elsewhere.wait().unwrap();
+    }
+
+    #[test]
+    fn does_not_recognise_mounts_by_an_incomplete_line() {
+        let whole = Process::of(getpid()).unwrap().read("mountinfo").unwrap();
+        let end = whole.iter().position(|byte| *byte == b'\n').unwrap();
+        assert!(known_mounts(&whole[..=end]).is_some());
+        for other in [&b""[..], b"\n", &whole[..end], &whole[end + 1..]] {
+            assert_eq!(known_mounts(other), None);
+        }
     }
 
     #[test]
