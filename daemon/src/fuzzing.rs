@@ -22,7 +22,9 @@ use zbus::wire::serialized::{Context, Data};
 
 use crate::access::journal::{self, JournalFile};
 use crate::access::process::Stat;
-use crate::access::{Application, Caller, Gate, GatewayClients, Permits, Prompts, Quota, cgroup, sandbox};
+use crate::access::{
+    Application, Caller, Gate, GatewayClients, Permits, Prompts, Quota, Rejections, cgroup, sandbox,
+};
 use crate::clock::SystemClock;
 use crate::config::{Config, ConfigFile, SettingsEditor, StoreKind};
 use crate::consent::Logins;
@@ -85,8 +87,10 @@ fn api(config: Arc<Config>, keeper: Keeper) -> Api {
     let journal = journal::spawn(nowhere("journal"));
     let clients = GatewayClients::new("/nonexistent/gateway".into());
     let store = Arc::<MemoryStore>::default();
-    let probe = Probe::new(None, StoreKind::Memory, store, editor.clone(), clients.clone(), PathBuf::new());
-    Api::new(keeper.clone(), Logins::new(keeper), editor, gate, journal, probe, clients)
+    let (bus, kind, state) = (None, StoreKind::Memory, PathBuf::new());
+    let probe = Probe { bus, kind, store, editor: editor.clone(), clients: clients.clone(), state };
+    let (logins, rejections) = (Logins::new(keeper.clone()), Rejections::default());
+    Api { keeper, logins, editor, gate, journal, probe, clients, rejections }
 }
 
 async fn call(api: &Api, said: &[u8]) -> Vec<u8> {

@@ -16,6 +16,7 @@ pub mod keeper;
 pub mod logging;
 mod loopback;
 pub mod memory;
+mod mutex;
 pub mod network;
 pub mod notify;
 pub mod ownership;

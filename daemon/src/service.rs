@@ -13,7 +13,7 @@ use std::time::Duration;
 use std::{env, io};
 
 use anyhow::{Context, anyhow, bail};
-use imgurd_proto::Wire;
+use imgurd_proto::{Wire, socket_path};
 use listenfd::ListenFd;
 use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -21,7 +21,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::access::{Gate, GatewayClients, Permits, Prompts, journal};
+use crate::access::{Gate, GatewayClients, Permits, Prompts, Rejections, journal};
 use crate::bus::Bus;
 use crate::clock::SystemClock;
 use crate::config::{Config, ConfigFile, SettingsEditor, StoreKind};
@@ -30,12 +30,13 @@ use crate::file_watch::FileWatch;
 use crate::gateway::Gateway;
 use crate::ipc::{self, Api, LocalSocket};
 use crate::keeper::{self, Keeper};
+use crate::notify::{self, Notifier};
 use crate::ownership::{OTHERS_WRITE, open_own, own_directory, withheld};
 use crate::probe::Probe;
 use crate::provider::{HttpProvider, check_authorities};
 use crate::store::{FileStore, KeySource, MemoryStore, SecretServiceStore, TokenStore, Witnessed};
 use crate::supervisor::{notify_manager, report_state};
-use crate::{network, notify, sleep};
+use crate::{network, sleep};
 
 pub use unit::prepare;
 
@@ -101,76 +102,99 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
         }
         laid => laid?,
     };
-    let Foundation { file, config, state, _lock } = foundation;
-    let config = Arc::new(config);
-    let bus = LazyCell::new(Bus::session);
-    let kind = options.store.unwrap_or(config.store);
-    let store = open_store(kind, &config, &file, &state, || bus.clone());
-    let clock = Arc::new(SystemClock::new().context("cannot create a timer")?);
-    let provider = Arc::new(HttpProvider::default().with_files_in(file.directory()));
-    let keeper = keeper::spawn(&config, provider, store.clone(), clock);
-    let editor = Arc::new(SettingsEditor::new(file, config));
-    let logins = Logins::new(keeper.clone());
-    let (prompts, questions) = Prompts::new();
-    let gate = Gate::new(editor.clone(), Permits::load(state.join("permits")), prompts);
-    let journal = journal::spawn(state.join("journal"));
-    let gateway_clients = GatewayClients::new(state.join("gateway"));
-    let session = (!options.no_dbus).then(|| bus.clone());
-    let probe = Probe::new(session, kind, store, editor.clone(), gateway_clients.clone(), state);
-    let api = Api::new(
-        keeper.clone(),
-        logins.clone(),
-        editor.clone(),
-        gate,
-        journal.clone(),
-        probe,
-        gateway_clients.clone(),
-    );
-    let mut gateway = Gateway::new(api.clone(), editor.clone(), gateway_clients);
-    gateway.follow().await;
-    // Kept until the very end, so that the machine does not suspend before the last answer.
-    let mut senses = JoinSet::new();
-    senses.spawn(sleep::watch_suspend(Bus::system(), keeper.clone()));
-    senses.spawn(network::watch_connectivity(keeper.clone()));
-    senses.spawn(report_state(keeper.clone()));
-    let mut wires = JoinSet::new();
-    let mut notifier = None;
-    for socket in sockets(&options, passed)? {
-        wires.spawn(ipc::serve(socket, api.clone()));
-    }
-    if options.no_dbus {
-        drop(questions);
-    } else {
-        let (trying, tried) = oneshot::channel();
-        wires.spawn(ipc::dbus::serve(api, bus.clone(), trying));
-        let _ = tried.await;
-        let clock = Box::new(SystemClock::new().context("cannot create a timer")?);
-        notifier = Some(notify::spawn(keeper.clone(), logins, editor.clone(), bus.clone(), clock, questions));
-    }
+    let mut daemon = Daemon::start(&options, passed, foundation).await?;
     notify_manager(&[NotifyState::Ready]).await;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "ready");
-    let mut watch = watch(&editor);
-    loop {
-        tokio::select! {
-            request = signals.next() => match request {
-                Request::Stop => break,
-                Request::Reload => reload_on_signal(&editor, &keeper).await,
-            },
-            () = edited(watch.as_mut()) => reload(&editor, &keeper).await,
-            () = editor.changed() => gateway.follow().await,
-            () = gateway.retry_due() => gateway.follow().await,
+    daemon.work(&mut signals).await;
+    notify_manager(&[NotifyState::Stopping]).await;
+    daemon.stop().await;
+    Ok(())
+}
+
+/// All rooms, connected.
+struct Daemon {
+    api: Api,
+    gateway: Gateway,
+    wires: JoinSet<()>,
+    notifier: Option<Notifier>,
+    /// Kept until the very end, so that the machine does not suspend before the last answer.
+    _senses: JoinSet<()>,
+    _lock: File,
+}
+
+impl Daemon {
+    async fn start(options: &Options, passed: Passed, foundation: Foundation) -> anyhow::Result<Self> {
+        let Foundation { file, config, state, _lock: lock } = foundation;
+        let config = Arc::new(config);
+        let bus = LazyCell::new(Bus::session);
+        let kind = options.store.unwrap_or(config.store);
+        let store = open_store(kind, &config, &file, &state, || bus.clone());
+        let provider = Arc::new(HttpProvider::default().with_files_in(file.directory()));
+        let keeper = keeper::spawn(&config, provider, store.clone(), Arc::new(clock()?));
+        let editor = Arc::new(SettingsEditor::new(file, config));
+        let logins = Logins::new(keeper.clone());
+        let (prompts, questions) = Prompts::new();
+        let gate = Gate::new(editor.clone(), Permits::load(state.join("permits")), prompts);
+        let journal = journal::spawn(state.join("journal"));
+        let clients = GatewayClients::new(state.join("gateway"));
+        let session = (!options.no_dbus).then(|| bus.clone());
+        let probe =
+            Probe { bus: session, kind, store, editor: editor.clone(), clients: clients.clone(), state };
+        let rejections = Rejections::default();
+        let api = Api { keeper, logins, editor, gate, journal, probe, clients, rejections };
+        let mut gateway = Gateway::new(api.clone());
+        gateway.follow().await;
+        let mut senses = JoinSet::new();
+        senses.spawn(sleep::watch_suspend(Bus::system(), api.keeper.clone()));
+        senses.spawn(network::watch_connectivity(api.keeper.clone()));
+        senses.spawn(report_state(api.keeper.clone()));
+        let mut wires = JoinSet::new();
+        for socket in sockets(options, passed)? {
+            wires.spawn(ipc::serve(socket, api.clone()));
+        }
+        let mut notifier = None;
+        if !options.no_dbus {
+            let (trying, tried) = oneshot::channel();
+            wires.spawn(ipc::dbus::serve(api.clone(), bus.clone(), trying));
+            let _ = tried.await;
+            let Api { keeper, logins, editor, .. } = api.clone();
+            let clock = Box::new(clock()?);
+            notifier = Some(notify::spawn(keeper, logins, editor, bus.clone(), clock, questions));
+        }
+        Ok(Self { api, gateway, wires, notifier, _senses: senses, _lock: lock })
+    }
+
+    /// Works until it has to stop.
+    async fn work(&mut self, signals: &mut Signals) {
+        let Self { api: Api { editor, keeper, .. }, gateway, .. } = self;
+        let mut watch = watch(editor);
+        loop {
+            tokio::select! {
+                request = signals.next() => match request {
+                    Request::Stop => return,
+                    Request::Reload => reload_on_signal(editor, keeper).await,
+                },
+                () = edited(watch.as_mut()) => reload(editor, keeper).await,
+                () = editor.changed() => gateway.follow().await,
+                () = gateway.retry_due() => gateway.follow().await,
+            }
         }
     }
-    notify_manager(&[NotifyState::Stopping]).await;
-    wires.abort_all();
-    if let Some(notifier) = notifier {
-        notifier.end().await;
+
+    async fn stop(mut self) {
+        self.wires.abort_all();
+        if let Some(notifier) = self.notifier {
+            notifier.end().await;
+        }
+        if timeout(LAST_ANSWERS, self.api.keeper.drain()).await.is_err() {
+            tracing::warn!("stopped before the store or the server answered");
+        }
+        let _ = timeout(LAST_LINES, self.api.journal.end()).await;
     }
-    if timeout(LAST_ANSWERS, keeper.drain()).await.is_err() {
-        tracing::warn!("stopped before the store or the server answered");
-    }
-    let _ = timeout(LAST_LINES, journal.end()).await;
-    Ok(())
+}
+
+fn clock() -> anyhow::Result<SystemClock> {
+    SystemClock::new().context("cannot create a timer")
 }
 
 struct Foundation {
@@ -265,7 +289,7 @@ fn key_source(config: &Config, file: &ConfigFile) -> KeySource {
 
 /// The local socket, and the one for callers from other machines. The service also works without the latter.
 fn sockets(options: &Options, (local, remote): Passed) -> anyhow::Result<Vec<LocalSocket>> {
-    let path = options.socket.clone().unwrap_or_else(ipc::socket_path);
+    let path = options.socket.clone().unwrap_or_else(socket_path);
     let local = local.map_or_else(|| LocalSocket::bind(&path, Wire::Socket), Ok)?;
     ipc::remove_former_remote(&path);
     let remote = remote.or_else(|| {

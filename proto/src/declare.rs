@@ -14,6 +14,11 @@ macro_rules! record {
                 $(pub $field: $required,)?
             )*
         }
+
+        impl $name {
+            /// The names of all fields.
+            pub const FIELDS: &[&str] = &[$(stringify!($field)),*];
+        }
     };
 }
 

@@ -10,29 +10,6 @@ use serde_json::Value;
 
 use super::time::{expiry, relative, relative_and_clock};
 
-/// The settings, in the order of the sheet.
-const SETTINGS: [&str; 19] = [
-    "client_id",
-    "flow",
-    "redirect_uri",
-    "auth_url",
-    "token_url",
-    "api_url",
-    "scope",
-    "state",
-    "client_auth",
-    "send_redirect_uri",
-    "refresh_reuse",
-    "ca_file",
-    "issuer",
-    "require_iss",
-    "revoke_url",
-    "device_auth_url",
-    "userinfo_url",
-    "resource",
-    "auth_params",
-];
-
 /// One row for each account, with times relative to `now`.
 pub(crate) fn accounts(accounts: &[Account], now: i64, color: bool) -> String {
     let mut table = new_table(color);
@@ -95,16 +72,17 @@ pub(crate) fn settings_sheet(given: &Settings) -> String {
 }
 
 /// The settings by their names in config.toml. The prefix of `state` differs from the account's state.
-fn settings(settings: &Settings) -> [(&'static str, Option<String>); 19] {
+fn settings(settings: &Settings) -> impl Iterator<Item = (&'static str, Option<String>)> {
     let values = serde_json::to_value(settings).unwrap_or_default();
-    let setting = |key| match &values[key] {
+    let setting = move |key| match &values[key] {
         Value::Null => None,
         Value::String(text) => Some(text.clone()),
         Value::Object(_) => settings.auth_params.as_ref().map(parameters),
         Value::Array(_) => settings.resource.as_ref().map(|all| all.values().join(" ")),
         other => Some(other.to_string()),
     };
-    SETTINGS.map(|key| (if key == "state" { "state prefix" } else { key }, setting(key)))
+    let keys = Settings::FIELDS.iter().filter(|key| **key != "auto_refresh");
+    keys.map(move |key| (if *key == "state" { "state prefix" } else { key }, setting(key)))
 }
 
 /// The further parameters in the format of `--auth-param`.

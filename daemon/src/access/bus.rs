@@ -1,7 +1,7 @@
 //! Identifies callers on D-Bus.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use imgurd_proto::{Error, Wire};
 use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
@@ -13,6 +13,7 @@ use zbus::names::{OwnedUniqueName, UniqueName};
 use super::caller::uptime;
 use super::peer::Peer;
 use super::{Caller, Journal, Quota, QuotaExceeded, Slot};
+use crate::mutex::lock;
 
 /// How many callers imgurd remembers. Beyond that, it forgets callers without a call in progress, and has to
 /// ask the bus about them again.
@@ -78,7 +79,7 @@ impl BusCallers {
     }
 
     fn known(&self, sender: &UniqueName<'_>) -> Arc<Known> {
-        let mut all = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = lock(&self.known);
         if let Some(known) = all.get(sender) {
             return Arc::clone(known);
         }

@@ -6,7 +6,7 @@
 //! connection after it examined a process, the PID already belonged to that process when the connection was made.
 
 use std::io;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use imgurd_proto::Wire;
@@ -16,6 +16,7 @@ use super::Application;
 use super::caller::{Caller, uptime};
 use super::peer::Peer;
 use super::process::ProcessFile;
+use crate::mutex::lock;
 
 /// How long the result of an examination is used. The process may execute another program meanwhile
 /// (`execve(2)`).
@@ -47,7 +48,7 @@ impl Callers {
     pub fn identify(&self, stream: &UnixStream, wire: Wire) -> io::Result<Caller> {
         let credentials = stream.peer_cred()?;
         let (uid, pid) = (credentials.uid(), credentials.pid());
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = lock(&self.0);
         let same = known.iter().find(|known| Some(known.pid) == pid && known.is_current());
         if let Some(same) = same {
             let (application, program) = (same.application.clone(), same.program.clone());

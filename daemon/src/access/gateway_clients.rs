@@ -6,7 +6,7 @@ use std::fs::OpenOptions;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use imgurd_proto::text::cause;
 use imgurd_proto::{Error, Secret};
@@ -15,6 +15,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::watch;
 
 use super::unix_time;
+use crate::mutex::lock;
 use crate::ownership::open_own;
 use crate::{durable, random};
 
@@ -367,10 +368,6 @@ fn unusable(path: &Path, error: &io::Error) -> Error {
 fn stopping() -> Error {
     let reason = "imgurd is stopping; try again in a moment".to_owned();
     Error::TemporarilyUnavailable { reason, retry_at: None }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

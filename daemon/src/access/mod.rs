@@ -39,7 +39,7 @@ pub use quota::{Quota, QuotaExceeded, Slot};
 pub use rejections::Rejections;
 
 /// The time, in Unix seconds.
-fn unix_time() -> i64 {
+pub(crate) fn unix_time() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }

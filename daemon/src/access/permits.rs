@@ -6,7 +6,7 @@ use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use imgurd_proto::text::cause;
 use imgurd_proto::text::{is_printable, printable_name};
@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::unix_time;
 use crate::durable;
+use crate::mutex::lock;
 use crate::ownership::open_own;
 
 const VERSION: u32 = 1;
@@ -145,7 +146,7 @@ impl Permits {
     ) -> Result<(), Error> {
         let permits = self.clone();
         let changed = tokio::task::spawn_blocking(move || {
-            let _turn = permits.0.changing.lock().unwrap_or_else(PoisonError::into_inner);
+            let _turn = lock(&permits.0.changing);
             let mut table = {
                 let known = permits.mended();
                 if let Some(damage) = &known.damage {
@@ -162,7 +163,7 @@ impl Permits {
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
-        self.0.known.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0.known)
     }
 
     fn mended(&self) -> MutexGuard<'_, Known> {

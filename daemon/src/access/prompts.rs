@@ -2,11 +2,13 @@
 //! does not answer, the pauses between questions grow.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout};
+
+use crate::mutex::lock;
 
 /// How many questions may be open at the same time, for all applications.
 const QUEUE: usize = 16;
@@ -219,10 +221,6 @@ impl Prompts {
             asked.remove(application);
         }
     }
-}
-
-fn lock(asked: &Mutex<LastQuestions>) -> MutexGuard<'_, LastQuestions> {
-    asked.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -7,11 +7,12 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 use tokio::task::AbortHandle;
 
 use super::Application;
+use crate::mutex::lock;
 
 /// All sandboxed applications together may have one in this many slots.
 const SANDBOXED_SHARE: usize = 2;
@@ -103,7 +104,7 @@ impl Quota {
 
 impl Table {
     fn seats(&self) -> MutexGuard<'_, Seats> {
-        self.seats.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.seats)
     }
 
     fn use_now(&self) -> u64 {

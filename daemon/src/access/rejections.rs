@@ -3,13 +3,14 @@
 //! after three, the keeper would blame the server.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use imgurd_proto::{Error, Secret};
 use tokio::time::Instant;
 
 use super::{Application, unix_time};
+use crate::mutex::lock;
 
 /// The time between two refreshes for all sandboxed applications together, per account.
 const TOGETHER: Duration = Duration::from_mins(1);
@@ -41,7 +42,7 @@ impl Rejections {
     /// If another one was too recent; `retry_at` is when it is possible again (Unix time, in seconds).
     pub fn spend(&self, application: &Application, account: &str, token: &Secret) -> Result<(), Error> {
         let now = Instant::now();
-        let mut budgets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut budgets = lock(&self.0);
         let budget = budgets.entry(account.to_owned()).or_default();
         budget.of.retain(|of, reports| {
             let (_, span) = limit(of);

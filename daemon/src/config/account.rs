@@ -19,30 +19,6 @@ use crate::provider::{OWN_PARAMETERS, is_protected};
 const AUTH_URL: &str = "https://api.imgur.com/oauth2/authorize";
 const API_URL: &str = "https://api.imgur.com/3/";
 
-const KEYS: [&str; 21] = [
-    "client_id",
-    "flow",
-    "redirect_uri",
-    "auto_refresh",
-    "auth_url",
-    "token_url",
-    "api_url",
-    "scope",
-    "state",
-    "client_auth",
-    "send_redirect_uri",
-    "refresh_reuse",
-    "ca_file",
-    "issuer",
-    "require_iss",
-    "revoke_url",
-    "device_auth_url",
-    "userinfo_url",
-    "resource",
-    "auth_params",
-    "access",
-];
-
 /// The user's own values for when to refresh.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RefreshPolicy {
@@ -99,14 +75,7 @@ impl AccountConfig {
         let redirect_uri = redirect_uri::check(redirect_uri, &parsed)?;
         let auth_params = settings.auth_params.unwrap_or_default();
         let flow = settings.flow.unwrap_or_default();
-        for (name, value) in &auth_params {
-            may_add("auth_params", name)?;
-            value.values().iter().try_for_each(|value| may_answer_by("auth_params", flow, name, value))?;
-        }
-        for (name, value) in auth_url.query_pairs() {
-            may_add("auth_url", &name)?;
-            may_answer_by("auth_url", flow, &name, &value)?;
-        }
+        check_added(&auth_params, &auth_url, flow)?;
         // Imgur's API is not for tokens of another server.
         let default_api = is_imgur.then(|| API_URL.to_owned());
         let api_url = optional("api_url", given(settings.api_url).or(default_api))?;
@@ -203,10 +172,11 @@ pub(crate) fn check_name(name: &str) -> Result<(), ConfigError> {
 
 /// Rejects unknown keys, because they are probably misspelled.
 pub(super) fn check_keys(section: Option<&Item>) -> Result<(), ConfigError> {
+    let keys = [Settings::FIELDS, &["access"]].concat();
     let table = section.and_then(Item::as_table_like);
-    match table.and_then(|table| table.iter().find(|(key, _)| !KEYS.contains(key))) {
+    match table.and_then(|table| table.iter().find(|(key, _)| !keys.contains(key))) {
         Some((key, _)) => {
-            Err(ConfigError::new(key, format!("{key} is not a setting; choose one of {}", KEYS.join(", "))))
+            Err(ConfigError::new(key, format!("{key} is not a setting; choose one of {}", keys.join(", "))))
         }
         None => Ok(()),
     }
@@ -260,6 +230,19 @@ fn is_secret_parameter(name: &str) -> bool {
     SECRET_PARAMETERS.contains(&name.as_str())
 }
 
+/// Checks the parameters that the user adds to the address of the sign-in page.
+fn check_added(params: &BTreeMap<String, ParameterValue>, url: &Url, flow: Flow) -> Result<(), ConfigError> {
+    for (name, value) in params {
+        may_add("auth_params", name)?;
+        value.values().iter().try_for_each(|value| may_answer_by("auth_params", flow, name, value))?;
+    }
+    for (name, value) in url.query_pairs() {
+        may_add("auth_url", &name)?;
+        may_answer_by("auth_url", flow, &name, &value)?;
+    }
+    Ok(())
+}
+
 /// Checks that the answer comes in a way that imgurd reads: in the query, or for the flow `token` in the fragment.
 fn may_answer_by(setting: &str, flow: Flow, name: &str, value: &str) -> Result<(), ConfigError> {
     let is_read = value == "query" || (value == "fragment" && flow == Flow::Token);
@@ -272,7 +255,6 @@ fn may_answer_by(setting: &str, flow: Flow, name: &str, value: &str) -> Result<(
     Err(ConfigError::new(setting, reason))
 }
 
-/// Checks that a parameter may be added to the address of the sign-in page.
 fn may_add(setting: &str, name: &str) -> Result<(), ConfigError> {
     let reason = if OWN_PARAMETERS.contains(&name) {
         format!("{setting} must not contain {name}, which imgurd sends itself; use the setting of that name")

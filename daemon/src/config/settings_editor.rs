@@ -1,12 +1,13 @@
 //! Reads and changes the configuration, one change at a time.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
-use imgurd_proto::{Error, Settings};
+use imgurd_proto::Error;
 use tokio::sync::Notify;
 
 use super::{AccountConfig, Config, ConfigError, ConfigFile};
+use crate::mutex::lock;
 
 /// The current configuration and its file. Changes are made one at a time.
 #[derive(Debug)]
@@ -33,7 +34,7 @@ impl SettingsEditor {
 
     /// Reads the file again; `None` if it has not changed. An invalid file changes nothing.
     pub fn reload(&self) -> Result<Option<Arc<Config>>, ConfigError> {
-        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut current = lock(&self.current);
         let config = self.file.load()?;
         if config == **current {
             return Ok(None);
@@ -50,43 +51,7 @@ impl SettingsEditor {
     /// The current configuration.
     #[must_use]
     pub fn current(&self) -> Arc<Config> {
-        self.current.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Adds an account.
-    pub fn add(&self, name: &str, settings: &Settings, make_default: bool) -> Result<Arc<Config>, Error> {
-        self.change(|file| file.add(name, settings, make_default))
-    }
-
-    /// Changes an account.
-    pub fn set(&self, name: &str, settings: &Settings, make_default: bool) -> Result<Arc<Config>, Error> {
-        self.change(|file| file.set(name, settings, make_default))
-    }
-
-    /// Removes an account.
-    pub fn remove(&self, name: &str) -> Result<Arc<Config>, Error> {
-        self.change(|file| file.remove(name))
-    }
-
-    /// Opens the gateway at this address, or closes it.
-    pub fn set_gateway(&self, listen: Option<&str>) -> Result<Arc<Config>, Error> {
-        self.change(|file| file.set_gateway(listen))
-    }
-
-    /// Adds or changes a gateway client.
-    pub fn set_gateway_client(
-        &self,
-        name: &str,
-        account: Option<&str>,
-        redirect_uris: Option<&[String]>,
-        public: bool,
-    ) -> Result<Arc<Config>, Error> {
-        self.change(|file| file.set_gateway_client(name, account, redirect_uris, public))
-    }
-
-    /// Removes a gateway client.
-    pub fn remove_gateway_client(&self, name: &str) -> Result<Arc<Config>, Error> {
-        self.change(|file| file.remove_gateway_client(name))
+        lock(&self.current).clone()
     }
 
     /// Returns once the configuration has changed since this was called last. One task at a time may wait.
@@ -102,8 +67,12 @@ impl SettingsEditor {
         })
     }
 
-    fn change<E>(&self, change: impl FnOnce(&ConfigFile) -> Result<Config, E>) -> Result<Arc<Config>, E> {
-        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Changes the file.
+    pub(crate) fn change(
+        &self,
+        change: impl FnOnce(&ConfigFile) -> Result<Config, Error>,
+    ) -> Result<Arc<Config>, Error> {
+        let mut current = lock(&self.current);
         Ok(self.replace(&mut current, change(&self.file)?))
     }
 

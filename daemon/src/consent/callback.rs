@@ -1,6 +1,6 @@
 //! The requests to the callback, and the answers in them.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use http_body_util::{BodyExt, Limited};
 use hyper::Method;
@@ -16,6 +16,7 @@ use super::authorization_response::{AuthorizationResponse, Content, NotAResponse
 use super::page::Page;
 use crate::loopback::headers::{FETCH_SITE, is_addressed_to, is_form, is_opened, text};
 use crate::loopback::http::{LONGEST_FORM, PATIENCE};
+use crate::mutex::lock;
 use crate::random;
 
 pub(crate) struct Callback {
@@ -130,7 +131,7 @@ impl Callback {
     }
 
     fn waiting(&self) -> Page {
-        let mut nonce = self.nonce.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut nonce = lock(&self.nonce);
         // All pages share the nonce until it is used. So a page that a stranger requests does not invalidate the
         // user's.
         let nonce = nonce.get_or_insert_with(|| random::hex::<16>().into());
@@ -147,7 +148,7 @@ impl Callback {
             return Ok(answer);
         }
         let given = Secret::from(given.ok_or(Page::Refused)?);
-        let mut nonce = self.nonce.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut nonce = lock(&self.nonce);
         if nonce.as_ref() != Some(&given) {
             return Err(Page::Refused);
         }

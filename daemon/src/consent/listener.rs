@@ -24,11 +24,11 @@ use url::{Host, Url};
 
 use super::authorization_response::AuthorizationResponse;
 use super::callback::{self, Callback, Nonce, is_shown};
-use super::lock;
 use super::page::Page;
-use crate::loopback::http::{PATIENCE, accept, serve};
+use crate::loopback::http::{PATIENCE, serve};
 use crate::loopback::visitors::{Asked, Visitors};
 use crate::loopback::{self, Holder};
+use crate::mutex::lock;
 
 /// The maximal number of connections at a time: more than a browser opens.
 const PLACES: usize = 16;
@@ -179,14 +179,13 @@ impl Listener {
         lock(&port.routes).push(route.clone());
         let mut visitors = Visitors::new(PLACES);
         loop {
-            let have_room = visitors.have_room();
+            let (port, own) = (port.clone(), route.clone());
+            let visit = |stream, asked| {
+                let route = own.clone();
+                serve_stream(stream, own, move |visit| port.route(&route, visit), asked)
+            };
             tokio::select! {
-                stream = accept(&sockets), if have_room => {
-                    let (port, own) = (port.clone(), route.clone());
-                    let routes = move |visit: &callback::Request| port.route(&own, visit);
-                    visitors.let_in(|asked| serve_stream(stream, route.clone(), routes, asked));
-                }
-                Some(()) = visitors.left() => {}
+                () = visitors.receive(&sockets, visit) => {}
                 () = route.visits.closed() => break,
             }
         }

@@ -12,7 +12,7 @@ mod server;
 mod session;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use imgurd_proto::{Error, Flow, Secret};
@@ -22,6 +22,7 @@ use url::Url;
 
 use crate::config::AccountConfig;
 use crate::keeper::{Began, Keeper, SignedIn};
+use crate::mutex::lock;
 use crate::provider::{Authorization, AuthorizationRequest, DeviceAuthorization, is_loopback};
 use crate::random;
 
@@ -368,8 +369,4 @@ fn no_such(login_id: &str) -> Error {
         "login_id",
         format!("There is no sign-in {shown} in progress; start a new one with `imgurctl login`"),
     )
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

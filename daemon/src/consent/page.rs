@@ -5,11 +5,12 @@
 
 use http_body_util::Full;
 use hyper::body::Bytes;
-use hyper::header::{self, HeaderValue};
+use hyper::header::{self, HeaderName};
 use hyper::{Response, StatusCode};
 use imgurd_proto::Secret;
 use serde::Serialize;
 
+use crate::loopback::http::response;
 use crate::random;
 
 /// How a visit to the callback ended.
@@ -80,11 +81,14 @@ impl View {
     fn last(self, last: &'static str) -> Self {
         Self { last: Some(last), ..self }
     }
-
-    fn closable(self) -> Self {
-        self.last("You can close this page.")
-    }
 }
+
+const IGNORED: &str = "imgurd used the first answer and ignored this one.";
+const TOO_LATE: &str = "It took too long, so imgurd did not use this answer. Nothing has changed.";
+const UNUSED: &str = "imgurd did not use this answer. Nothing has changed.";
+const UNRELATED: &str = "It did not come from the sign-in page, so imgurd ignored it.";
+const AS_A_FORM: &str = "imgurd only reads the answer from the address. Remove `response_mode` from the account's \
+                         auth_params or auth_url, then sign in again.";
 
 impl Page {
     fn status(&self) -> StatusCode {
@@ -103,79 +107,64 @@ impl Page {
     }
 
     fn view(&self) -> View {
+        let view = self.said();
         let login = |account| format!("imgurctl login {account}");
         match self {
-            Self::Waiting { .. } => {
-                View::new("wait", "Completing the sign-in", "imgurd is receiving the answer.")
+            Self::Waiting { .. } => view,
+            Self::Denied { account } | Self::Failed { account, .. } => {
+                view.then("To try again:", login(account))
             }
-            Self::SignedIn { account, username, note } => signed_in(account, username.as_deref(), note.as_deref()),
-            Self::Another { account, username, holder } => View::new(
-                "careful",
-                format!("You signed in as {username}"),
-                format!("But `{account}` holds the grant of {holder}, which stays in use. imgurd set the new grant \
-                         aside."),
-            )
-            .then(
-                format!("To switch to {username}, answer yes where you started the sign-in, or run:"),
-                format!("imgurctl restore {account}"),
-            )
-            .last("To change nothing, close this page."),
-            Self::Denied { account } => {
-                View::new("none", "Access was denied", "You did not allow access. Nothing has changed.")
-                    .then("To try again:", login(account))
+            Self::Expired { account } | Self::Cancelled { account } => {
+                view.then("To start again:", login(account))
             }
-            Self::WrongState => View::new(
+            Self::Another { account, username, .. } => view
+                .then(
+                    format!("To switch to {username}, answer yes where you started the sign-in, or run:"),
+                    format!("imgurctl restore {account}"),
+                )
+                .last("To change nothing, close this page."),
+            Self::WrongState => view.last("Go back to the page that the current sign-in opened."),
+            _ => view.last("You can close this page."),
+        }
+    }
+
+    /// What happened, without what to do now.
+    fn said(&self) -> View {
+        let (mark, title, text) = match self {
+            Self::Waiting { .. } => ("wait", "Completing the sign-in", "imgurd is receiving the answer."),
+            Self::SignedIn { account, username, note } => {
+                return signed_in(account, username.as_deref(), note.as_deref());
+            }
+            Self::Another { account, username, holder } => {
+                let title = format!("You signed in as {username}");
+                let text = format!(
+                    "But `{account}` holds the grant of {holder}, which stays in use. imgurd set the new grant aside."
+                );
+                return View::new("careful", title, text);
+            }
+            Self::Failed { reason, .. } => {
+                return View::new("bad", "The sign-in could not be completed", sentence(reason));
+            }
+            Self::Denied { .. } => {
+                ("none", "Access was denied", "You did not allow access. Nothing has changed.")
+            }
+            Self::WrongState => (
                 "careful",
                 "This answer belongs to another sign-in",
                 "It comes from an old page or from another program. imgurd did not use it, and the current sign-in \
                  continues.",
-            )
-            .last("Go back to the page that the current sign-in opened."),
-            Self::Underway => View::new(
-                "none",
-                "This sign-in is already being completed",
-                "imgurd used the first answer and ignored this one.",
-            )
-            .closable(),
-            Self::Complete => View::new(
-                "good",
-                "This sign-in is already complete",
-                "imgurd used the first answer and ignored this one.",
-            )
-            .closable(),
-            Self::Expired { account } => View::new(
-                "careful",
-                "This sign-in has expired",
-                "It took too long, so imgurd did not use this answer. Nothing has changed.",
-            )
-            .then("To start again:", login(account)),
-            Self::Cancelled { account } => View::new(
-                "none",
-                "This sign-in was cancelled",
-                "imgurd did not use this answer. Nothing has changed.",
-            )
-            .then("To start again:", login(account)),
-            Self::Failed { account, reason } => {
-                View::new("bad", "The sign-in could not be completed", sentence(reason))
-                    .then("To try again:", login(account))
-            }
+            ),
+            Self::Underway => ("none", "This sign-in is already being completed", IGNORED),
+            Self::Complete => ("good", "This sign-in is already complete", IGNORED),
+            Self::Expired { .. } => ("careful", "This sign-in has expired", TOO_LATE),
+            Self::Cancelled { .. } => ("none", "This sign-in was cancelled", UNUSED),
             Self::NotHere => {
-                View::new("none", "This page does not exist", "imgurd uses this address only for sign-ins.").closable()
+                ("none", "This page does not exist", "imgurd uses this address only for sign-ins.")
             }
-            Self::Refused => View::new(
-                "bad",
-                "This request was refused",
-                "It did not come from the sign-in page, so imgurd ignored it.",
-            )
-            .closable(),
-            Self::Posted => View::new(
-                "bad",
-                "The server sent the answer as a form",
-                "imgurd only reads the answer from the address. Remove `response_mode` from the account's \
-                 auth_params or auth_url, then sign in again.",
-            )
-            .closable(),
-        }
+            Self::Refused => ("bad", "This request was refused", UNRELATED),
+            Self::Posted => ("bad", "The server sent the answer as a form", AS_A_FORM),
+        };
+        View::new(mark, title, text)
     }
 
     /// The response to a browser that requests the page itself.
@@ -198,22 +187,16 @@ impl Page {
     }
 
     fn respond(&self, kind: &str, policy: &str, body: String) -> Response<Full<Bytes>> {
-        let mut response = Response::new(Full::from(body));
-        *response.status_mut() = self.status();
-        for (name, value) in [
+        let headers = [
             (header::CONTENT_TYPE, kind),
             (header::CONTENT_SECURITY_POLICY, policy),
             (header::CACHE_CONTROL, "no-store"),
             (header::REFERRER_POLICY, "no-referrer"),
             (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-            (header::HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
-            (header::HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
-        ] {
-            if let Ok(value) = HeaderValue::from_str(value) {
-                response.headers_mut().insert(name, value);
-            }
-        }
-        response
+            (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+            (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+        ];
+        response(self.status(), &headers, body)
     }
 
     fn html(&self, nonce: &str) -> String {
@@ -251,7 +234,7 @@ fn signed_in(account: &str, username: Option<&str>, note: Option<&str>) -> View 
         Some(note) => ("careful", sentence(note)),
         None => ("good", format!("imgurd now keeps the token of `{account}` fresh.")),
     };
-    View::new(mark, title, text).closable()
+    View::new(mark, title, text)
 }
 
 /// Ends the text with a full stop. Reasons and notes have none at their end unless they have several sentences.

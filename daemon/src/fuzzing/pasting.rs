@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::future::ready;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use futures_util::future::BoxFuture;
 use imgurd_proto::{ImportGrant, Settings};
@@ -15,6 +15,7 @@ use super::{
 use crate::config::{AccountConfig, RefreshPolicy};
 use crate::consent::{self, LoginOptions};
 use crate::keeper::Keeper;
+use crate::mutex::lock;
 use crate::provider::{Answer, Client, Inquiry, Provider, TokenRequest};
 
 /// The placeholder for the state of the login.
@@ -38,12 +39,12 @@ struct Recorder(Mutex<Vec<Secret>>);
 
 impl Recorder {
     fn note(&self, secret: Secret) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(secret);
+        lock(&self.0).push(secret);
     }
 
     /// What was sent since the last call.
     fn take(&self) -> Vec<Secret> {
-        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut *lock(&self.0))
     }
 }
 

@@ -76,8 +76,11 @@ impl Server {
             (None, [only]) => only.clone(),
             (None, _) => return Err(Page::refused(NO_REDIRECT_URI)),
         };
-        let account =
-            self.resolve(client.account.as_deref()).map_err(|error| Page::Failed(error.to_string()))?;
+        let account = self
+            .api
+            .keeper
+            .resolve(client.account.as_deref())
+            .map_err(|error| Page::Failed(error.to_string()))?;
         let has_secret = !client.public;
         let request = Request {
             client: name.to_owned(),
@@ -87,7 +90,7 @@ impl Server {
             names_redirect_uri: named.is_some(),
             state: given.get("state").map(ToOwned::to_owned),
             challenge: None,
-            changes: self.clients.changes(),
+            changes: self.api.clients.changes(),
         };
         Ok(Addressee { request, has_secret })
     }
@@ -95,11 +98,11 @@ impl Server {
     /// A program that the user allowed before gets its code immediately, if it can prove its identity later.
     fn decide(&self, Addressee { request, has_secret }: Addressee) -> Reply {
         let caller = Caller::gateway_client(&request.client);
-        let gate = self.api.gate();
+        let gate = &self.api.gate;
         if gate.is_denied(&caller, &request.account) {
             return refuse(&request, &OauthError::new("access_denied", DENIED));
         }
-        let account = self.api.keeper().account(Some(&request.account)).ok();
+        let account = self.api.keeper.account(Some(&request.account)).ok();
         let is_signed_in = account.as_ref().is_some_and(|account| account.state != State::Empty);
         if has_secret && is_signed_in && gate.may_see(&caller, &request.account) {
             return self.allow(&request);
@@ -144,7 +147,7 @@ impl Server {
         if !allows {
             return refuse(request, &OauthError::new("access_denied", "the user denied access"));
         }
-        if self.api.gate().is_denied(&Caller::gateway_client(&request.client), &request.account) {
+        if self.api.gate.is_denied(&Caller::gateway_client(&request.client), &request.account) {
             return refuse(request, &OauthError::new("access_denied", DENIED));
         }
         if is_sandboxed(ends).await {
@@ -163,7 +166,7 @@ impl Server {
 
     /// Remembers that the client may have the token. Another decision for the same would void what the client has.
     async fn permit(&self, Request { client, account, .. }: &Request) -> Result<(), Error> {
-        let gate = self.api.gate();
+        let gate = &self.api.gate;
         if gate.may_see(&Caller::gateway_client(client), account) {
             return Ok(());
         }
@@ -174,7 +177,7 @@ impl Server {
     pub(super) fn is_current(&self, request: &Request) -> bool {
         let is_its =
             |client: &GatewayClient| client.accepts(&request.redirect_uri) && client.is_for(&request.account);
-        request.changes == self.clients.changes()
+        request.changes == self.api.clients.changes()
             && self.configured(&request.client).as_ref().is_some_and(is_its)
     }
 

@@ -20,7 +20,7 @@ pub(super) struct Client {
 
 impl Server {
     pub(super) fn configured(&self, name: &str) -> Option<GatewayClient> {
-        self.editor.current().gateway.clients.get(name).cloned()
+        self.api.editor.current().gateway.clients.get(name).cloned()
     }
 
     /// The client that `headers` or `given` name. It must authenticate in exactly one way.
@@ -51,7 +51,7 @@ impl Server {
         }
         let settings = self.configured(&name).ok_or_else(|| OauthError::client(UNKNOWN))?;
         let is_known = match &secret {
-            Some(secret) => self.clients.knows(&name, secret).await.map_err(failed)?,
+            Some(secret) => self.api.clients.knows(&name, secret).await.map_err(failed)?,
             None => settings.public,
         };
         if is_known { Ok(Client { name, settings }) } else { Err(OauthError::client(UNKNOWN)) }

@@ -3,13 +3,14 @@
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use imgurd_proto::Secret;
 use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 
+use crate::mutex::lock;
 use crate::random;
 
 /// RFC 6749, section 4.1.2, recommends at most ten minutes. A program redeems its code immediately.
@@ -171,10 +172,6 @@ impl Codes {
 
 fn hash(text: &str) -> [u8; 32] {
     Sha256::digest(text).into()
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

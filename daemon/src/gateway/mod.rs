@@ -24,8 +24,6 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
-use crate::access::GatewayClients;
-use crate::config::SettingsEditor;
 use crate::ipc::Api;
 use codes::Codes;
 use token::LastTokens;
@@ -37,8 +35,6 @@ const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 /// The gateway, which listens or not as the configuration says.
 pub struct Gateway {
     api: Api,
-    editor: Arc<SettingsEditor>,
-    clients: GatewayClients,
     open: Option<Open>,
     /// The pause before the next try, if it should be open and is not.
     pause: Option<Duration>,
@@ -52,8 +48,6 @@ struct Open {
 /// What requests to an open gateway need.
 struct Server {
     api: Api,
-    editor: Arc<SettingsEditor>,
-    clients: GatewayClients,
     address: SocketAddr,
     codes: Codes,
     last_tokens: LastTokens,
@@ -62,17 +56,17 @@ struct Server {
 impl Gateway {
     /// A gateway that is closed until [`follow`](Self::follow) opens it.
     #[must_use]
-    pub fn new(api: Api, editor: Arc<SettingsEditor>, clients: GatewayClients) -> Self {
-        Self { api, editor, clients, open: None, pause: None }
+    pub fn new(api: Api) -> Self {
+        Self { api, open: None, pause: None }
     }
 
     /// Opens or closes it, as the configuration says now.
     pub async fn follow(&mut self) {
-        let generation = self.editor.generation();
-        let wanted = self.editor.current().gateway.listen;
+        let generation = self.api.editor.generation();
+        let wanted = self.api.editor.current().gateway.listen;
         let is_as_wanted = self.open.as_ref().map(|open| open.address) == wanted;
         let trouble = if is_as_wanted { None } else { self.reopen(wanted).await };
-        self.clients.note_followed(generation, trouble);
+        self.api.clients.note_followed(generation, trouble);
     }
 
     /// Returns when [`follow`](Self::follow) should try again to open it.
@@ -95,7 +89,9 @@ impl Gateway {
         let address = wanted?;
         match TcpListener::bind(address).await {
             Ok(listener) => {
-                let task = tokio::spawn(server::listen([listener], Arc::new(self.server(address))));
+                let (codes, last_tokens) = (Codes::default(), LastTokens::default());
+                let server = Server { api: self.api.clone(), address, codes, last_tokens };
+                let task = tokio::spawn(server::listen([listener], Arc::new(server)));
                 self.open = Some(Open { address, task });
                 tracing::info!(%address, "the gateway is open");
                 None
@@ -112,10 +108,5 @@ impl Gateway {
                 ))
             }
         }
-    }
-
-    fn server(&self, address: SocketAddr) -> Server {
-        let (api, editor, clients) = (self.api.clone(), Arc::clone(&self.editor), self.clients.clone());
-        Server { api, editor, clients, address, codes: Codes::default(), last_tokens: LastTokens::default() }
     }
 }

@@ -2,19 +2,18 @@
 
 use http_body_util::Full;
 use hyper::body::Bytes;
-use hyper::header::{self, HeaderName, HeaderValue};
+use hyper::header::{self, HeaderName};
 use hyper::{Response, StatusCode};
 use serde_json::{Value, json};
 
 use super::oauth_error::OauthError;
+use crate::loopback::http::response;
 
 pub(super) type Reply = Response<Full<Bytes>>;
 
 const JSON: &str = "application/json";
 
 pub(super) fn reply(status: StatusCode, kind: &str, body: String, headers: &[(HeaderName, &str)]) -> Reply {
-    let mut reply = Response::new(Full::from(body));
-    *reply.status_mut() = status;
     let always = [
         (header::CONTENT_TYPE, kind),
         (header::CACHE_CONTROL, "no-store"),
@@ -22,12 +21,7 @@ pub(super) fn reply(status: StatusCode, kind: &str, body: String, headers: &[(He
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
     ];
-    for (name, value) in always.iter().chain(headers) {
-        if let Ok(value) = HeaderValue::from_str(value) {
-            reply.headers_mut().insert(name, value);
-        }
-    }
-    reply
+    response(status, &[&always, headers].concat(), body)
 }
 
 pub(super) fn json(value: &Value) -> Reply {

@@ -1,7 +1,6 @@
 //! The gateway's connections and requests.
 
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::{Bytes, Incoming};
@@ -16,9 +15,10 @@ use super::Server;
 use super::metadata::{AUTHORIZE, METADATA, REVOKE, TOKEN, metadata};
 use super::oauth_error::OauthError;
 use super::reply::{self, Reply};
+use crate::access::unix_time;
 use crate::loopback::Ends;
 use crate::loopback::headers::{FETCH_SITE, is_addressed_to, is_form, is_opened};
-use crate::loopback::http::{LONGEST_FORM, PATIENCE, accept, serve};
+use crate::loopback::http::{LONGEST_FORM, PATIENCE, serve};
 use crate::loopback::visitors::{Asked, Visitors};
 
 /// Connections at a time; each of them waits for its own account at most, and one without a request gives way.
@@ -28,17 +28,12 @@ const PLACES: usize = 256;
 pub(super) async fn listen(sockets: [TcpListener; 1], server: Arc<Server>) {
     let mut visitors = Visitors::new(PLACES);
     loop {
-        let has_room = visitors.have_room();
-        tokio::select! {
-            stream = accept(&sockets), if has_room => {
-                let server = Arc::clone(&server);
-                let ends = Ends::of(&stream);
-                visitors.let_in(|asked| async move {
-                    serve(stream, |request| server.respond(request, ends, &asked)).await;
-                });
-            }
-            Some(()) = visitors.left() => {}
-        }
+        let server = Arc::clone(&server);
+        let visit = |stream, asked| async move {
+            let ends = Ends::of(&stream);
+            serve(stream, |request| server.respond(request, ends, &asked)).await;
+        };
+        visitors.receive(&sockets, visit).await;
     }
 }
 
@@ -100,21 +95,11 @@ impl Server {
             .find(|url| is_addressed_to(url, headers))
             .map(|url| url.origin().ascii_serialization())
     }
-
-    pub(super) fn resolve(&self, account: Option<&str>) -> Result<String, Error> {
-        self.api.keeper().resolve(account)
-    }
-}
-
-/// The time, in Unix seconds.
-pub(super) fn now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }
 
 /// The keeper's error as OAuth has it.
 pub(super) fn failed(error: Error) -> OauthError {
-    OauthError::of(error, now())
+    OauthError::of(error, unix_time())
 }
 
 fn is_of_a_website(headers: &HeaderMap) -> bool {

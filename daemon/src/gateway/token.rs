@@ -1,7 +1,7 @@
 //! `POST /oauth2/token` and `POST /oauth2/revoke` (RFC 6749, sections 4.1.3, 4.4 and 6; RFC 7009).
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use hyper::header::HeaderMap;
 use imgurd_proto::{Error, GetToken, Method as _, RejectToken, Secret, Token};
@@ -14,8 +14,9 @@ use super::codes::{Redeemed, Request};
 use super::oauth_error::OauthError;
 use super::parameters::Parameters;
 use super::reply::{self, Reply};
-use super::server::{failed, now};
-use crate::access::{Caller, Handle, Rotated, gateway_title};
+use super::server::failed;
+use crate::access::{Caller, Handle, Rotated, gateway_title, unix_time};
+use crate::mutex::lock;
 
 const KNOWN: [&str; 9] = [
     "client_id",
@@ -39,11 +40,11 @@ const MOST: usize = 1024;
 
 impl LastTokens {
     fn of(&self, family: &str) -> Option<Secret> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(family).cloned()
+        lock(&self.0).get(family).cloned()
     }
 
     fn note(&self, family: &str, token: &Secret) {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = lock(&self.0);
         if all.len() >= MOST && !all.contains_key(family) {
             all.clear();
         }
@@ -82,7 +83,7 @@ impl Server {
             Redeemed::For(_) => return Err(OauthError::grant(CHANGED)),
             Redeemed::Again(family) => {
                 if let Some(family) = family {
-                    let revoked = self.clients.revoke_family(&client.name, &family).await;
+                    let revoked = self.api.clients.revoke_family(&client.name, &family).await;
                     revoked.map_err(failed)?;
                 }
                 return Err(OauthError::grant(USED));
@@ -97,7 +98,7 @@ impl Server {
         let (token, (handle, Handle { family, .. })) =
             self.issue(client, &request.account).await.inspect_err(|_| self.codes.release(code))?;
         if !self.codes.note_use(code, &family) {
-            self.clients.revoke_family(&client.name, &family).await.map_err(failed)?;
+            self.api.clients.revoke_family(&client.name, &family).await.map_err(failed)?;
             return Err(OauthError::grant(USED));
         }
         self.last_tokens.note(&family, &token.access_token);
@@ -110,7 +111,7 @@ impl Server {
         account: &str,
     ) -> Result<(Arc<Token>, (Secret, Handle)), OauthError> {
         let token = self.current(client, account).await?;
-        let issued = self.clients.issue(&client.name, account).await;
+        let issued = self.api.clients.issue(&client.name, account).await;
         Ok((token, issued.map_err(failed)?))
     }
 
@@ -118,10 +119,10 @@ impl Server {
     async fn refresh(&self, client: &Client, given: &Parameters) -> Result<Reply, OauthError> {
         let shown =
             given.secret("refresh_token").ok_or_else(|| OauthError::request("refresh_token is missing"))?;
-        let found = self.clients.find(&client.name, shown).await.map_err(failed)?;
+        let found = self.api.clients.find(&client.name, shown).await.map_err(failed)?;
         let handle = found.ok_or_else(|| OauthError::grant(VOID))?;
         if !self.is_allowed(client, &handle) {
-            let revoked = self.clients.revoke_family(&client.name, &handle.family).await;
+            let revoked = self.api.clients.revoke_family(&client.name, &handle.family).await;
             revoked.map_err(failed)?;
             return Err(OauthError::grant(VOID));
         }
@@ -136,13 +137,13 @@ impl Server {
         let token = token.map_err(failed)?;
         self.last_tokens.note(&handle.family, &token.access_token);
         let family = handle.family.clone();
-        match self.clients.rotate(&client.name, handle).await.map_err(failed)? {
+        match self.api.clients.rotate(&client.name, handle).await.map_err(failed)? {
             // Said again, since some clients forget a refresh token that an answer does not repeat.
             Rotated::Kept => Ok(self.granted(&token, Some(shown))),
             Rotated::Replaced(new) => Ok(self.granted(&token, Some(&new))),
             // Somebody has used it at the same time: RFC 9700, section 4.14.2.
             Rotated::Void => {
-                self.clients.revoke_family(&client.name, &family).await.map_err(failed)?;
+                self.api.clients.revoke_family(&client.name, &family).await.map_err(failed)?;
                 Err(OauthError::grant(VOID))
             }
         }
@@ -150,7 +151,7 @@ impl Server {
 
     /// Whether the user's answer that the refresh token is based on is still valid.
     fn is_allowed(&self, client: &Client, handle: &Handle) -> bool {
-        let gate = self.api.gate();
+        let gate = &self.api.gate;
         let since = gate.permits().allowed_since(&gateway_title(&client.name), &handle.account);
         client.settings.is_for(&handle.account)
             && gate.may_see(&Caller::gateway_client(&client.name), &handle.account)
@@ -162,7 +163,7 @@ impl Server {
         let client = self.authenticate(headers, &given).await?;
         let token = given.secret("token").ok_or_else(|| OauthError::request("token is missing"))?;
         // What is not known is void already, and what is another client's is refused (RFC 7009, sections 2.1 and 2.2).
-        if self.clients.revoke(&client.name, token).await.map_err(failed)? {
+        if self.api.clients.revoke(&client.name, token).await.map_err(failed)? {
             // Some clients read each answer as JSON.
             Ok(reply::json(&Value::Object(Map::new())))
         } else {
@@ -181,7 +182,7 @@ impl Server {
 
     /// The account that a client is for.
     pub(super) fn account_of(&self, client: &Client) -> Result<String, OauthError> {
-        self.resolve(client.settings.account.as_deref()).map_err(failed)
+        self.api.keeper.resolve(client.settings.account.as_deref()).map_err(failed)
     }
 
     fn granted(&self, token: &Token, handle: Option<&Secret>) -> Reply {
@@ -190,12 +191,12 @@ impl Server {
         answer.insert("token_type".into(), token.token_type.as_str().into());
         if let Some(at) = token.expires_at {
             // Some clients take 0 for "unknown".
-            answer.insert("expires_in".into(), (at - now()).max(1).into());
+            answer.insert("expires_in".into(), (at - unix_time()).max(1).into());
         }
         if let Some(handle) = handle {
             answer.insert("refresh_token".into(), handle.expose().into());
         }
-        let config = self.editor.current();
+        let config = self.api.editor.current();
         if let Some(scope) = config.accounts.get(&token.account).and_then(|account| account.scope.clone()) {
             answer.insert("scope".into(), scope.into());
         }

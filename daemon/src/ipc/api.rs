@@ -42,44 +42,17 @@ struct Admission<'a> {
 /// All methods, for callers that may use them.
 #[derive(Clone)]
 pub struct Api {
-    keeper: Keeper,
-    logins: Logins,
-    editor: Arc<SettingsEditor>,
-    gate: Gate,
-    journal: Journal,
-    probe: Probe,
-    gateway_clients: GatewayClients,
-    rejections: Rejections,
+    pub(crate) keeper: Keeper,
+    pub(crate) logins: Logins,
+    pub(crate) editor: Arc<SettingsEditor>,
+    pub(crate) gate: Gate,
+    pub(crate) journal: Journal,
+    pub(crate) probe: Probe,
+    pub(crate) clients: GatewayClients,
+    pub(crate) rejections: Rejections,
 }
 
 impl Api {
-    /// Creates the interface to these.
-    #[must_use]
-    pub fn new(
-        keeper: Keeper,
-        logins: Logins,
-        editor: Arc<SettingsEditor>,
-        gate: Gate,
-        journal: Journal,
-        probe: Probe,
-        gateway_clients: GatewayClients,
-    ) -> Self {
-        let rejections = Rejections::default();
-        Self { keeper, logins, editor, gate, journal, probe, gateway_clients, rejections }
-    }
-
-    pub(super) fn editor(&self) -> &SettingsEditor {
-        &self.editor
-    }
-
-    pub(super) fn gateway_clients(&self) -> &GatewayClients {
-        &self.gateway_clients
-    }
-
-    pub(crate) fn gate(&self) -> &Gate {
-        &self.gate
-    }
-
     /// Checks that the caller may call `method`, which requires `needs`.
     pub(super) fn check_method(&self, caller: &Caller, needs: Needs, method: &str) -> Result<(), Error> {
         self.gate.check_method(caller, needs).inspect_err(|error| {
@@ -183,10 +156,6 @@ impl Api {
         Ok(secret)
     }
 
-    pub(super) fn journal(&self) -> &Journal {
-        &self.journal
-    }
-
     pub(super) async fn read_journal(&self, account: Option<&str>, follow: bool) -> Result<Reading, Error> {
         self.journal.read(named(account).map(str::to_owned), follow).await
     }
@@ -230,10 +199,6 @@ impl Api {
         accounts: impl IntoIterator<Item = Account>,
     ) -> impl Iterator<Item = Account> {
         accounts.into_iter().filter_map(|account| self.gate.visible_part(caller, account))
-    }
-
-    pub(crate) fn keeper(&self) -> &Keeper {
-        &self.keeper
     }
 
     pub(crate) async fn import_grant(&self, call: ImportGrant) -> Result<OneAccount, Error> {

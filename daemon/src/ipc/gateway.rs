@@ -22,7 +22,7 @@ impl Api {
         let listen = call.listen.as_deref().filter(|listen| !listen.is_empty());
         let address = listen.map(gateway_address).transpose()?;
         let is_open_there =
-            address == self.editor().current().gateway.listen && self.gateway_clients().trouble().is_none();
+            address == self.editor.current().gateway.listen && self.clients.trouble().is_none();
         if let Some(address) = address.filter(|_| !is_open_there) {
             // If the new address cannot be used, the gateway stays open at the old one.
             TcpListener::bind(address).await.map_err(|error| {
@@ -32,24 +32,24 @@ impl Api {
                 Error::invalid("listen", reason)
             })?;
         }
-        let config = self.editor().set_gateway(listen)?;
+        let config = self.editor.change(|file| file.set_gateway(listen))?;
         self.configure(config).await?;
-        let _ = timeout(PATIENCE, self.gateway_clients().followed(self.editor().generation())).await;
+        let _ = timeout(PATIENCE, self.clients.followed(self.editor.generation())).await;
         Ok(self.list_gateway_clients())
     }
 
     pub(super) fn list_gateway_clients(&self) -> GatewayState {
-        let config = self.editor().current();
+        let config = self.editor.current();
         let mut clients = Vec::new();
         for name in config.gateway.clients.keys() {
             clients.push(self.gateway_client(name));
         }
         let listen = config.gateway.listen.map(|address| address.to_string());
-        GatewayState { listen, reason: self.gateway_clients().trouble(), clients }
+        GatewayState { listen, reason: self.clients.trouble(), clients }
     }
 
     fn gateway_client(&self, name: &str) -> GatewayClient {
-        let config = self.editor().current();
+        let config = self.editor.current();
         let settings = config.gateway.clients.get(name).cloned().unwrap_or_default();
         GatewayClient {
             name: name.to_owned(),
@@ -66,9 +66,9 @@ impl Api {
         let SetGatewayClient { name, account, redirect_uris, public } = call;
         let account = account.filter(|account| !account.is_empty());
         if account.is_some() {
-            self.keeper().resolve(account.as_deref())?;
+            self.keeper.resolve(account.as_deref())?;
         }
-        let before = self.editor().current().gateway.clients.get(&name).cloned();
+        let before = self.editor.current().gateway.clients.get(&name).cloned();
         let is_public = before.as_ref().map_or(public == Some(true), |client| client.public);
         if public.is_some_and(|public| public != is_public) {
             let other = if is_public { "is public" } else { "has a secret" };
@@ -84,30 +84,30 @@ impl Api {
             self.forget_gateway_client(&name).await?;
         }
         // Before the client exists, so that none exists whose secret nobody has seen.
-        let client_secret = if is_public { None } else { self.gateway_clients().register(&name).await? };
-        let edited = self.editor().set_gateway_client(&name, account, uris, is_public);
+        let client_secret = if is_public { None } else { self.clients.register(&name).await? };
+        let edited = self.editor.change(|file| file.set_gateway_client(&name, account, uris, is_public));
         if edited.is_err() && before.is_none() {
             self.forget_gateway_client(&name).await?;
         }
         let config = edited?;
-        self.gateway_clients().note_change();
+        self.clients.note_change();
         self.configure(config).await?;
         Ok(GatewayRegistration { client: self.gateway_client(&name), client_secret })
     }
 
     /// Removes a client and its permits, because a later client with that name is another program.
     pub(super) async fn remove_gateway_client(&self, call: RemoveGatewayClient) -> Result<Done, Error> {
-        if self.editor().current().gateway.clients.contains_key(&call.name) {
+        if self.editor.current().gateway.clients.contains_key(&call.name) {
             self.forget_gateway_client(&call.name).await?;
         }
-        let config = self.editor().remove_gateway_client(&call.name)?;
-        self.gateway_clients().note_change();
+        let config = self.editor.change(|file| file.remove_gateway_client(&call.name))?;
+        self.clients.note_change();
         self.configure(config).await.map(|()| Done {})
     }
 
     /// Rejects a permit for a client that does not exist, because it would apply to a later client with that name.
     pub(super) fn check_application(&self, application: &str) -> Result<(), Error> {
-        let clients = &self.editor().current().gateway.clients;
+        let clients = &self.editor.current().gateway.clients;
         if clients.keys().any(|name| gateway_title(name) == application)
             || !application.starts_with(&gateway_title(""))
         {
@@ -118,8 +118,8 @@ impl Api {
     }
 
     async fn forget_gateway_client(&self, name: &str) -> Result<(), Error> {
-        self.gateway_clients().remove(name).await?;
-        let (permits, title) = (self.gate().permits(), gateway_title(name));
+        self.clients.remove(name).await?;
+        let (permits, title) = (self.gate.permits(), gateway_title(name));
         for permit in permits.all()?.into_iter().filter(|permit| permit.application == title) {
             permits.remove(permit.application, permit.account).await?;
         }

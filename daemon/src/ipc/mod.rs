@@ -11,5 +11,5 @@ pub(crate) mod varlink;
 
 pub use api::Api;
 pub use refusal::{Refusal, refuse};
-pub use socket::{LocalSocket, remote_path, remove_former_remote, socket_path};
+pub use socket::{LocalSocket, remote_path, remove_former_remote};
 pub use varlink::serve;

@@ -48,12 +48,6 @@ const BACKLOG: i32 = 256;
 /// The pauses after a failed accept, for example while there are no free descriptors. Each is twice the previous one.
 const ACCEPT_PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 
-/// The path where callers of this user look for the daemon.
-#[must_use]
-pub fn socket_path() -> PathBuf {
-    imgurd_proto::socket_path()
-}
-
 /// The socket for callers from other machines. It has its own directory, because sandboxes may have access to that of
 /// the local socket. `None` if `local` is not at its usual place: imgurd cannot know what is shared there.
 #[must_use]

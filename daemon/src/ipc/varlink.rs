@@ -54,7 +54,7 @@ error ExpectedMore ()
 pub async fn serve(socket: LocalSocket, api: Api) {
     let (api, mut queues) = (Arc::new(api), Queues::default());
     loop {
-        let (stream, caller, slot) = socket.accept(api.journal()).await;
+        let (stream, caller, slot) = socket.accept(&api.journal).await;
         let (api, queue, slot) = (Arc::clone(&api), queues.queue(&caller), Arc::new(slot));
         let held = Arc::clone(&slot);
         let task = tokio::spawn(async move {

@@ -12,14 +12,13 @@ use super::account::{Ask, Began, Effect, Event, Machine, Now, Progress, Snapshot
 use super::calls::CallLog;
 use super::directory::Directory;
 use super::effects::EffectRunner;
-use super::message::{Answerer, Message};
 use super::slots::{Slot, Slots};
 use super::{Keeper, gone};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::provider::{Provider, TokenOwner};
 use crate::random;
-use crate::store::{Changes, StoreError, TokenStore};
+use crate::store::{Changes, TokenStore};
 
 /// The difference between the wall clock and the uptime that counts as a set clock, in milliseconds. Smaller
 /// corrections by a time daemon affect both.
@@ -31,14 +30,19 @@ const QUEUE: usize = 64;
 /// The source of random numbers in 0..1. A simulation replaces it, to be repeatable.
 pub(super) type Dice = Box<dyn FnMut() -> f64 + Send>;
 
-struct Actor {
-    runner: EffectRunner,
-    clock: Arc<dyn Clock>,
+/// What a handle or one of the actor's own tasks has the actor do.
+pub(super) type Message = Box<dyn FnOnce(&mut Actor) + Send>;
+
+pub(super) type Answerer = oneshot::Sender<Result<Progress, Error>>;
+
+pub(super) struct Actor {
+    pub(super) runner: EffectRunner,
+    pub(super) clock: Arc<dyn Clock>,
     /// The wall clock minus the uptime, in milliseconds. It changes when the clock is set.
     epoch: i64,
     dice: Dice,
     calls: Arc<CallLog>,
-    slots: Slots,
+    pub(super) slots: Slots,
     waiting: HashMap<Ticket, Answerer>,
     last_ticket: Ticket,
     directory: watch::Sender<Arc<Directory>>,
@@ -46,7 +50,7 @@ struct Actor {
     waits: watch::Sender<bool>,
     draining: Vec<oneshot::Sender<()>>,
     /// Callers that wait until the machine may suspend.
-    falling_asleep: Vec<oneshot::Sender<()>>,
+    pub(super) falling_asleep: Vec<oneshot::Sender<()>>,
 }
 
 /// Starts the keeper of the accounts in `config`. It ends when the last handle is dropped.
@@ -111,11 +115,11 @@ impl Actor {
             // Results have priority over requests, so that a crowd of callers cannot delay saving an answer.
             tokio::select! {
                 biased;
-                message = own_inbox.recv() => message.into_iter().for_each(|message| self.take(message)),
+                message = own_inbox.recv() => message.into_iter().for_each(|message| message(&mut self)),
                 () = clock.sleep_until(wake) => self.tick(),
                 replaced = changed(&mut store_changes) => self.store_changed(replaced),
                 message = inbox.recv() => match message {
-                    Some(message) => self.take(message),
+                    Some(message) => message(&mut self),
                     None => return,
                 },
             }
@@ -123,56 +127,7 @@ impl Actor {
         }
     }
 
-    fn take(&mut self, message: Message) {
-        match message {
-            Message::Ask { account, ask, began, reply } => self.ask(&account, ask, began, reply),
-            Message::Happened { account, event } => self.step(&account, event),
-            Message::Configure { config, reply } => {
-                self.configure(&config);
-                let _ = reply.send(());
-            }
-            Message::Login { account, login, reply } => {
-                self.step(&account, Event::Login(login));
-                let _ = reply.send(());
-            }
-            Message::Identify { account, reply } => self.identify(account, reply),
-            Message::Identified { account, generation, owner, reply } => {
-                self.step(&account, Event::Identified { generation, owner: owner.clone() });
-                let _ = reply.send(owner);
-            }
-            Message::Shown { account, text, reply } => {
-                let shown = self.slots.get(&account).and_then(|slot| slot.account.shown(&text));
-                let _ = reply.send(shown);
-            }
-            Message::DeviceRequest { account, reply } => {
-                let slot = self.slots.get(&account);
-                let _ = reply.send(slot.and_then(|slot| slot.account.device_request()));
-            }
-            Message::Logout { account, revocable, reply } => {
-                let slot = self.slots.get(&account);
-                let _ = revocable.send(slot.and_then(|slot| slot.account.revocation()));
-                self.ask(&account, Ask::Logout, None, reply);
-            }
-            Message::Export { account, reply } => {
-                let slot = self.slots.get(&account).filter(|slot| slot.is_listed);
-                let now = self.clock.now();
-                let _ = reply.send(slot.map_or_else(|| Err(gone()), |slot| slot.account.exported(now)));
-            }
-            Message::Online => self.step_all(|| Event::Online),
-            Message::Sleep { reply } => {
-                self.falling_asleep.push(reply);
-                self.step_all(|| Event::Sleep(true));
-            }
-            Message::Awake => self.step_all(|| Event::Sleep(false)),
-            Message::Unlock { reply } => self.runner.unlock(reply),
-            Message::Unlocked { result, reply } => self.unlocked(result, reply),
-            Message::Drain { reply } => self.drain(reply),
-            #[cfg(test)]
-            Message::Inspect(look) => look(self.slots.all()),
-        }
-    }
-
-    fn ask(&mut self, account: &str, ask: Ask, began: Option<Began>, reply: Answerer) {
+    pub(super) fn ask(&mut self, account: &str, ask: Ask, began: Option<Began>, reply: Answerer) {
         let is_listed = self.slots.get(account).is_some_and(|slot| slot.is_listed);
         if !self.draining.is_empty() || !is_listed {
             let _ = reply.send(Err(gone()));
@@ -195,13 +150,13 @@ impl Actor {
         }
     }
 
-    fn step_all(&mut self, event: impl Fn() -> Event) {
+    pub(super) fn step_all(&mut self, event: impl Fn() -> Event) {
         for name in self.slots.names() {
             self.step(&name, event());
         }
     }
 
-    fn step(&mut self, name: &str, event: Event) {
+    pub(super) fn step(&mut self, name: &str, event: Event) {
         self.detect_clock_change();
         let now = self.now();
         let Some(mut slot) = self.slots.take(name) else {
@@ -254,7 +209,7 @@ impl Actor {
         }
     }
 
-    fn configure(&mut self, config: &Config) {
+    pub(super) fn configure(&mut self, config: &Config) {
         for (name, account_config) in &config.accounts {
             if let Some(slot) = self.slots.get_mut(name) {
                 slot.is_listed = true;
@@ -288,16 +243,11 @@ impl Actor {
         }
     }
 
-    fn identify(&self, account: String, reply: oneshot::Sender<TokenOwner>) {
+    pub(super) fn identify(&self, account: String, reply: oneshot::Sender<TokenOwner>) {
         match self.slots.get(&account).and_then(|slot| slot.account.identifiable()) {
             Some((generation, inquiry)) => self.runner.identify(account, generation, inquiry, reply),
             None => drop(reply.send(TokenOwner::Unsupported)),
         }
-    }
-
-    fn unlocked(&mut self, result: Result<(), StoreError>, reply: oneshot::Sender<Result<(), Error>>) {
-        self.reload();
-        let _ = reply.send(result.map_err(|error| Error::StoreUnavailable { reason: error.to_string() }));
     }
 
     /// The store may work again.
@@ -308,14 +258,14 @@ impl Actor {
         self.reload();
     }
 
-    fn reload(&mut self) {
+    pub(super) fn reload(&mut self) {
         for name in self.slots.names() {
             self.last_ticket += 1;
             self.step(&name, Event::Asked { ticket: self.last_ticket, ask: Ask::Reload, began: None });
         }
     }
 
-    fn drain(&mut self, reply: oneshot::Sender<()>) {
+    pub(super) fn drain(&mut self, reply: oneshot::Sender<()>) {
         self.draining.push(reply);
         self.step_all(|| Event::Closing);
     }

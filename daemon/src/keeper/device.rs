@@ -2,7 +2,6 @@
 
 use imgurd_proto::Error;
 
-use super::message::Message;
 use super::{Keeper, gone};
 use crate::provider::{Answer, DeviceAuthorization, Transient};
 
@@ -10,7 +9,7 @@ impl Keeper {
     /// Asks the server of `account` for a code that the user enters at its page.
     pub async fn authorize_device(&self, account: &str) -> Result<DeviceAuthorization, Error> {
         let (name, _) = self.find(Some(account))?;
-        let request = self.send(|reply| Message::DeviceRequest { account: name, reply }).await?;
+        let request = self.run(move |actor| actor.slots.get(&name)?.account.device_request()).await?;
         let request = request.ok_or_else(|| no_endpoint(account))?;
         self.provider.authorize_device(request).await.map_err(|answer| failed(account, *answer))
     }

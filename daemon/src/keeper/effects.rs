@@ -8,9 +8,9 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
 use super::account::{Effect, Event};
-use super::message::Message;
+use super::actor::{Actor, Message};
 use super::{LONGEST_VERIFICATION, NO_ANSWER};
-use crate::provider::{Inquiry, Provider, Reply, TokenOwner};
+use crate::provider::{Inquiry, Provider, Reply, Revocation, TokenOwner};
 use crate::store::TokenStore;
 
 /// How long a new token waits for a store that does not answer.
@@ -27,7 +27,8 @@ impl EffectRunner {
     pub(super) fn run(&self, account: &str, effect: Effect) {
         let (actor, name) = (self.actor.clone(), account.to_owned());
         let report = async move |event| {
-            let _ = actor.send(Message::Happened { account: name.clone(), event }).await;
+            let name = name.clone();
+            let _ = actor.send(Box::new(move |actor| actor.step(&name, event))).await;
         };
         match effect {
             Effect::Load => {
@@ -37,14 +38,14 @@ impl EffectRunner {
             Effect::Save { revision, record, if_missing } => {
                 let mut save = self.store.save(account.to_owned(), *record, if_missing);
                 tokio::spawn(async move {
-                    let mut saved = timeout(STORE_PATIENCE, &mut save).await.ok();
-                    if saved.is_none() {
-                        report(Event::SaveIsSlow { revision }).await;
-                        saved = Some(save.await);
-                    }
-                    if let Some(result) = saved {
-                        report(Event::Saved { revision, result }).await;
-                    }
+                    let result = match timeout(STORE_PATIENCE, &mut save).await {
+                        Ok(result) => result,
+                        Err(_) => {
+                            report(Event::SaveIsSlow { revision }).await;
+                            save.await
+                        }
+                    };
+                    report(Event::Saved { revision, result }).await;
                 });
             }
             Effect::Send { op, client, request } => {
@@ -65,19 +66,18 @@ impl EffectRunner {
                     report(Event::Identified { generation, owner }).await;
                 });
             }
-            Effect::Revoke(revocation) => {
-                let revoking = self.provider.revoke(revocation);
-                tokio::spawn(async move {
-                    if let Err(reason) = revoking.await {
-                        tracing::warn!(
-                            reason,
-                            "the server did not revoke a grant that came after the logout"
-                        );
-                    }
-                });
-            }
+            Effect::Revoke(revocation) => self.revoke(revocation),
             Effect::Reply { .. } => {} // the actor knows the caller
         }
+    }
+
+    fn revoke(&self, revocation: Revocation) {
+        let revoking = self.provider.revoke(revocation);
+        tokio::spawn(async move {
+            if let Err(reason) = revoking.await {
+                tracing::warn!(reason, "the server did not revoke a grant that came after the logout");
+            }
+        });
     }
 
     /// Asks the API whose grant it is, for a waiting caller.
@@ -91,15 +91,23 @@ impl EffectRunner {
         let (identifying, actor) = (self.provider.identify(inquiry), self.actor.clone());
         tokio::spawn(async move {
             let owner = identifying.await;
-            let _ = actor.send(Message::Identified { account, generation, owner, reply }).await;
+            let identified = move |actor: &mut Actor| {
+                actor.step(&account, Event::Identified { generation, owner: owner.clone() });
+                let _ = reply.send(owner);
+            };
+            let _ = actor.send(Box::new(identified)).await;
         });
     }
 
     pub(super) fn unlock(&self, reply: oneshot::Sender<Result<(), Error>>) {
         let (unlock, actor) = (self.store.unlock(), self.actor.clone());
         tokio::spawn(async move {
-            let result = unlock.await;
-            let _ = actor.send(Message::Unlocked { result, reply }).await;
+            let result = unlock.await.map_err(|error| Error::StoreUnavailable { reason: error.to_string() });
+            let unlocked = move |actor: &mut Actor| {
+                actor.reload();
+                let _ = reply.send(result);
+            };
+            let _ = actor.send(Box::new(unlocked)).await;
         });
     }
 }

@@ -10,7 +10,6 @@ mod credits;
 mod device;
 mod directory;
 mod effects;
-mod message;
 mod policy;
 mod rate_limit;
 mod signing_out;
@@ -35,14 +34,14 @@ use crate::provider::{Provider, TokenOwner, TokenRequest, TokenResponse};
 
 pub use account::Began;
 pub(crate) use account::another_sign_in;
-use account::{Ask, Progress, Snapshot};
+use account::{Ask, Event, Progress, Snapshot};
 pub use actor::spawn;
+use actor::{Actor, Answerer, Message};
 pub use attention::Attention;
 use calls::CallLog;
 pub use calls::Calls;
 use directory::Directory;
 pub(crate) use directory::named;
-use message::{Answerer, Message};
 pub use signing_out::Revoked;
 pub use tokens::Renewal;
 pub use watcher::Watcher;
@@ -179,7 +178,8 @@ impl Keeper {
 
     /// Asks the API whose token was just published. The grant is kept in any case.
     async fn verified(&self, account: &str) -> Result<SignedIn, Error> {
-        let asking = self.send(|reply| Message::Identify { account: account.to_owned(), reply });
+        let name = account.to_owned();
+        let asking = self.send(move |actor, reply| actor.identify(name, reply));
         let owner = match timeout(LONGEST_VERIFICATION, asking).await {
             Ok(owner) => owner?,
             Err(_) => TokenOwner::Unknown(NO_ANSWER.to_owned()),
@@ -213,13 +213,18 @@ impl Keeper {
     /// The part of a server's text that may be shown: nothing if it contains a secret of the account.
     pub(crate) async fn shown(&self, account: &str, text: &str) -> Option<String> {
         let (account, text) = (account.to_owned(), text.to_owned());
-        self.send(|reply| Message::Shown { account, text, reply }).await.ok().flatten()
+        let shown = move |actor: &mut Actor| actor.slots.get(&account)?.account.shown(&text);
+        self.run(shown).await.ok().flatten()
     }
 
     /// Returns everything that the account needs on another machine.
     pub async fn export(&self, account: &str) -> Result<Export, Error> {
         let account = account.to_owned();
-        self.send(|reply| Message::Export { account, reply }).await?
+        let exported = move |actor: &mut Actor| {
+            let slot = actor.slots.get(&account).filter(|slot| slot.is_listed).ok_or_else(gone)?;
+            slot.account.exported(actor.clock.now())
+        };
+        self.run(exported).await?
     }
 
     /// Saves the client secret of `issuer`.
@@ -235,18 +240,18 @@ impl Keeper {
 
     /// Unlocks the store, and reads what was unreadable before.
     pub async fn unlock_store(&self) -> Result<(), Error> {
-        self.send(|reply| Message::Unlock { reply }).await?
+        self.send(|actor, reply| actor.runner.unlock(reply)).await?
     }
 
     /// Applies another configuration.
     pub async fn configure(&self, config: Arc<Config>) -> Result<(), Error> {
-        self.send(|reply| Message::Configure { config, reply }).await
+        self.run(move |actor| actor.configure(&config)).await
     }
 
     /// Records that a login of `account` with this ID began, or that it ended.
     pub async fn login(&self, account: &str, login: Option<&str>) -> Result<(), Error> {
         let (account, login) = (account.to_owned(), login.map(ToOwned::to_owned));
-        self.send(|reply| Message::Login { account, login, reply }).await
+        self.run(move |actor| actor.step(&account, Event::Login(login))).await
     }
 
     /// Whether an account waits for the network or the server, so that imgurd should watch the network.
@@ -257,22 +262,26 @@ impl Keeper {
 
     /// An address or a route was added, so the network may be back.
     pub async fn online(&self) {
-        let _ = self.messages.send(Message::Online).await;
+        let _ = self.run(|actor| actor.step_all(|| Event::Online)).await;
     }
 
     /// The machine is about to suspend. Starts no refresh, and returns when no answer is expected or being saved.
     pub async fn sleep(&self) {
-        let _ = self.send(|reply| Message::Sleep { reply }).await;
+        let asleep = self.send(|actor, reply| {
+            actor.falling_asleep.push(reply);
+            actor.step_all(|| Event::Sleep(true));
+        });
+        let _ = asleep.await;
     }
 
     /// The machine has resumed.
     pub async fn awake(&self) {
-        let _ = self.messages.send(Message::Awake).await;
+        let _ = self.run(|actor| actor.step_all(|| Event::Sleep(false))).await;
     }
 
     /// Starts nothing new, and returns when everything is finished.
     pub async fn drain(&self) -> Result<(), Error> {
-        self.send(|reply| Message::Drain { reply }).await
+        self.send(Actor::drain).await
     }
 
     /// The name of `account`, or of the default account.
@@ -286,39 +295,52 @@ impl Keeper {
 
     /// Changes the account. With `began`, fails if its settings have changed since.
     async fn change(&self, account: &str, began: Option<&Began>, ask: Ask) -> Result<Account, Error> {
-        let began = began.cloned();
-        self.change_by(account, |reply| Message::Ask { account: account.to_owned(), ask, began, reply }).await
+        let (name, began) = (account.to_owned(), began.cloned());
+        self.change_by(account, move |actor, reply| actor.ask(&name, ask, began, reply)).await
     }
 
     async fn change_by(
         &self,
         account: &str,
-        message: impl FnOnce(Answerer) -> Message,
+        work: impl FnOnce(&mut Actor, Answerer) + Send + 'static,
     ) -> Result<Account, Error> {
-        let done = timeout(LONGEST_CHANGE, self.ask_by(account, message));
+        let done = timeout(LONGEST_CHANGE, self.ask_by(account, work));
         done.await.unwrap_or_else(|_| Err(takes_long()))?;
         self.account(Some(account))
     }
 
     async fn ask(&self, account: String, began: Option<Began>, ask: Ask) -> Result<Progress, Error> {
-        self.ask_by(&account, |reply| Message::Ask { account: account.clone(), ask, began, reply }).await
+        let name = account.clone();
+        self.ask_by(&account, move |actor, reply| actor.ask(&name, ask, began, reply)).await
     }
 
     async fn ask_by(
         &self,
         account: &str,
-        message: impl FnOnce(Answerer) -> Message,
+        work: impl FnOnce(&mut Actor, Answerer) + Send + 'static,
     ) -> Result<Progress, Error> {
         // If a request fails because the account was removed, the error says so.
-        self.send(message).await.unwrap_or_else(Err).map_err(|error| match error {
+        self.send(work).await.unwrap_or_else(Err).map_err(|error| match error {
             error if error == gone() => self.find(Some(account)).err().unwrap_or(error),
             error => error,
         })
     }
 
-    async fn send<T>(&self, message: impl FnOnce(oneshot::Sender<T>) -> Message) -> Result<T, Error> {
+    /// Has the actor do this, and returns the result.
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Actor) -> T + Send + 'static,
+    ) -> Result<T, Error> {
+        self.send(|actor, reply| drop(reply.send(work(actor)))).await
+    }
+
+    /// Has the actor start this, and waits for the reply.
+    async fn send<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Actor, oneshot::Sender<T>) + Send + 'static,
+    ) -> Result<T, Error> {
         let (reply, answer) = oneshot::channel();
-        self.messages.send(message(reply)).await.map_err(|_| gone())?;
+        self.messages.send(Box::new(|actor| work(actor, reply))).await.map_err(|_| gone())?;
         answer.await.map_err(|_| gone())
     }
 }

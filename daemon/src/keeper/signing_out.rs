@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::account::Ask;
-use super::message::Message;
+use super::actor::Actor;
 use super::{Keeper, gone};
 
 /// The longest time that a logout waits for the server.
@@ -31,8 +31,13 @@ impl Keeper {
             let _ = self.change(&account, None, Ask::Ready).await;
         }
         let (revocable, revocation) = oneshot::channel();
-        self.change_by(&account, |reply| Message::Logout { account: account.clone(), revocable, reply })
-            .await?;
+        let name = account.clone();
+        let sign_out = move |actor: &mut Actor, reply| {
+            let slot = actor.slots.get(&name);
+            let _ = revocable.send(slot.and_then(|slot| slot.account.revocation()));
+            actor.ask(&name, Ask::Logout, None, reply);
+        };
+        self.change_by(&account, sign_out).await?;
         match revocation.await.ok().flatten() {
             Some(revocation) => {
                 let revoking = timeout(LONGEST_REVOCATION, self.provider.revoke(revocation));

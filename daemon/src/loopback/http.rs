@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
+use hyper::header::{HeaderName, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::{Request, Response};
+use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
@@ -26,7 +27,7 @@ const LONGEST_HEAD: usize = 768 * 1024;
 pub(crate) const LONGEST_FORM: usize = 16 * 1024;
 
 /// The next connection of our own user. Requests of other users are not read.
-pub(crate) async fn accept(sockets: &[impl Borrow<TcpListener>]) -> TcpStream {
+pub(super) async fn accept(sockets: &[impl Borrow<TcpListener>]) -> TcpStream {
     loop {
         let accepts = sockets.iter().map(|socket| Box::pin(socket.borrow().accept()));
         match futures_util::future::select_all(accepts).await.0 {
@@ -41,6 +42,22 @@ pub(crate) async fn accept(sockets: &[impl Borrow<TcpListener>]) -> TcpStream {
             }
         }
     }
+}
+
+/// A response with these headers. A header that cannot be written is left out.
+pub(crate) fn response(
+    status: StatusCode,
+    headers: &[(HeaderName, &str)],
+    body: String,
+) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::from(body));
+    *response.status_mut() = status;
+    for (name, value) in headers {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            response.headers_mut().insert(name, value);
+        }
+    }
+    response
 }
 
 /// Answers the only request of a connection.

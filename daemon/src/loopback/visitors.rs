@@ -1,10 +1,14 @@
 //! The connections to a listener on the loopback interface. Every program on this machine can open some.
 
+use std::borrow::Borrow;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{AbortHandle, JoinSet};
+
+use super::http::accept;
 
 /// The current visitors, the oldest first.
 #[derive(Debug)]
@@ -40,15 +44,30 @@ impl Visitors {
         Self { places, all: VecDeque::new(), tasks: JoinSet::new() }
     }
 
+    /// Admits the next connection of our own user once there is a place for it, or lets a visitor leave.
+    pub(crate) async fn receive<T>(
+        &mut self,
+        sockets: &[impl Borrow<TcpListener>],
+        visit: impl FnOnce(TcpStream, Asked) -> T,
+    ) where
+        T: Future<Output = ()> + Send + 'static,
+    {
+        let has_room = self.have_room();
+        tokio::select! {
+            stream = accept(sockets), if has_room => self.let_in(|asked| visit(stream, asked)),
+            Some(()) = self.left() => {}
+        }
+    }
+
     /// Whether there is a free place.
-    pub(crate) fn have_room(&mut self) -> bool {
+    fn have_room(&mut self) -> bool {
         self.all.retain(|visitor| !visitor.task.is_finished());
         self.all.len() < self.places || self.all.iter().any(|visitor| !visitor.asked.get())
     }
 
     /// Admits a visitor. If all places are taken, the visitor that has been silent for the longest time is dropped: a
     /// real browser sends its request immediately, and other programs could stay silent to keep the user out.
-    pub(crate) fn let_in<T>(&mut self, visit: impl FnOnce(Asked) -> T)
+    fn let_in<T>(&mut self, visit: impl FnOnce(Asked) -> T)
     where
         T: Future<Output = ()> + Send + 'static,
     {

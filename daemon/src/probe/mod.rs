@@ -25,29 +25,16 @@ use crate::store::TokenStore;
 #[derive(Clone)]
 pub struct Probe {
     /// `None` if the daemon does not use the bus.
-    bus: Option<Bus>,
-    kind: StoreKind,
-    store: Arc<dyn TokenStore>,
-    editor: Arc<SettingsEditor>,
-    gateway_clients: GatewayClients,
+    pub(crate) bus: Option<Bus>,
+    pub(crate) kind: StoreKind,
+    pub(crate) store: Arc<dyn TokenStore>,
+    pub(crate) editor: Arc<SettingsEditor>,
+    pub(crate) clients: GatewayClients,
     /// The directory for state.
-    state: PathBuf,
+    pub(crate) state: PathBuf,
 }
 
 impl Probe {
-    /// Creates a probe of these.
-    #[must_use]
-    pub fn new(
-        bus: Option<Bus>,
-        kind: StoreKind,
-        store: Arc<dyn TokenStore>,
-        editor: Arc<SettingsEditor>,
-        gateway_clients: GatewayClients,
-        state: PathBuf,
-    ) -> Self {
-        Self { bus, kind, store, editor, gateway_clients, state }
-    }
-
     /// All findings, and the paths of imgurd's files.
     pub async fn report(&self) -> Findings {
         let shown = |path: &Path| Some(path.display().to_string());
@@ -77,7 +64,7 @@ impl Probe {
     fn gateway(&self) -> Option<Finding> {
         const CHECK: &str = "gateway";
         let address = self.editor.current().gateway.listen?;
-        Some(match self.gateway_clients.trouble() {
+        Some(match self.clients.trouble() {
             Some(reason) => {
                 let (detail, hint) = reason.split_once("; ").unwrap_or((&reason, "restart imgurd"));
                 Finding::warn(CHECK, detail, hint)

@@ -1,13 +1,14 @@
 //! A store that loses everything when the daemon ends.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, ready};
 
 use super::{IfMissing, StoreError, TokenStore};
 use crate::grant::Record;
+use crate::mutex::lock;
 
 /// Keeps records in memory. Clones share them.
 #[derive(Clone, Debug, Default)]
@@ -17,7 +18,7 @@ pub struct MemoryStore {
 
 impl TokenStore for MemoryStore {
     fn load(&self, account: String) -> BoxFuture<'static, Result<Option<Record>, StoreError>> {
-        let records = self.records.lock().unwrap_or_else(PoisonError::into_inner);
+        let records = lock(&self.records);
         ready(Ok(records.get(&account).cloned())).boxed()
     }
 
@@ -27,7 +28,7 @@ impl TokenStore for MemoryStore {
         record: Record,
         _if_missing: IfMissing,
     ) -> BoxFuture<'static, Result<(), StoreError>> {
-        self.records.lock().unwrap_or_else(PoisonError::into_inner).insert(account, record);
+        lock(&self.records).insert(account, record);
         ready(Ok(())).boxed()
     }
 

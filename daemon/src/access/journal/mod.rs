@@ -9,7 +9,7 @@ mod tests;
 use std::collections::VecDeque;
 use std::io;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use imgurd_proto::text::cause;
 use imgurd_proto::{Error, JournalEntry, Outcome};
@@ -21,6 +21,7 @@ pub(crate) use self::file::JournalFile;
 pub use self::file::parse;
 use self::fold::{Folds, Kind};
 use super::{Caller, unix_time};
+use crate::mutex::lock;
 
 /// How many entries may wait to be written. Further ones are lost.
 const WAITING: usize = 1024;
@@ -40,10 +41,6 @@ pub struct Journal {
 
 /// The callers of this handle count similar entries themselves, so that they do not wake the writer.
 type Counted = Arc<Mutex<Folds>>;
-
-fn lock(counted: &Counted) -> MutexGuard<'_, Folds> {
-    counted.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 enum Note {
     Entry(Box<JournalEntry>),

@@ -20,7 +20,8 @@ impl Api {
         let AddAccount { account: name, settings, client_secret, make_default } = call;
         let client_secret = client_secret.as_ref().map(client_secret_of).transpose()?;
         self.check_ca_file(&settings).await?;
-        let config = self.editor.add(&name, &settings, make_default.unwrap_or(false))?;
+        let make_default = make_default.unwrap_or(false);
+        let config = self.editor.change(|file| file.add(&name, &settings, make_default))?;
         let added = self.configured(config, name.clone(), client_secret).await;
         added.map_err(|error| match error {
             Error::StoreUnavailable { reason } => {
@@ -49,7 +50,8 @@ impl Api {
             return self.keep_secret(name, issuer, client_secret).await;
         }
         self.check_ca_file(&call.settings).await?;
-        let config = self.editor.set(&name, &call.settings, call.make_default.unwrap_or(false))?;
+        let make_default = call.make_default.unwrap_or(false);
+        let config = self.editor.change(|file| file.set(&name, &call.settings, make_default))?;
         self.configured(config, name, client_secret).await
     }
 
@@ -59,7 +61,7 @@ impl Api {
             self.check_revocable(&call.account)?;
             revoked = self.keeper.logout(Some(&call.account)).await?;
         }
-        let config = self.editor.remove(&call.account)?;
+        let config = self.editor.change(|file| file.remove(&call.account))?;
         self.configure(config).await?;
         Ok(signed_out(revoked))
     }

@@ -27,7 +27,7 @@ impl Account {
             self.show(&header).await.map_err(|error| fdo::Error::AccessDenied(error.to_string()))?;
         }
         self.api
-            .keeper()
+            .keeper
             .account(Some(&self.name))
             .map_err(|error| fdo::Error::UnknownObject(error.to_string()))
     }

@@ -16,7 +16,7 @@ pub(super) struct Admission {
 
 impl Admission {
     pub(super) fn new(connection: Connection, api: Api) -> Self {
-        let callers = BusCallers::new(api.journal().clone());
+        let callers = BusCallers::new(api.journal.clone());
         Self { connection, api, callers }
     }
 

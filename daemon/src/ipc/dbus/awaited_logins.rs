@@ -1,11 +1,12 @@
 //! The logins that callers on the bus have begun.
 
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use imgurd_proto::dbus::SIGNED_IN;
 
 use crate::consent::Login;
+use crate::mutex::lock;
 
 /// The logins whose end imgurd has to signal. Callers that share a login get one signal.
 #[derive(Clone, Default)]
@@ -30,6 +31,6 @@ impl AwaitedLogins {
     }
 
     fn with<T>(&self, change: impl FnOnce(&mut HashSet<String>) -> T) -> T {
-        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        change(&mut lock(&self.0))
     }
 }

@@ -53,7 +53,7 @@ async fn stay(
     api: &Api,
     tried: &mut Option<oneshot::Sender<()>>,
 ) -> zbus::Result<()> {
-    let mut changes = api.keeper().changes();
+    let mut changes = api.keeper.changes();
     let objects = Objects::new(connection.clone(), api.clone());
     let server = connection.object_server();
     server.at(PATH, Manager::new(api.clone(), &objects)).await?;

@@ -36,7 +36,7 @@ impl Objects {
         let server = self.connection.object_server();
         let mut managed = ManagedObjects::new();
         let names: Vec<_> = self.published.lock().keys().cloned().collect();
-        for name in names.iter().filter(|name| self.api.gate().may_see(caller, name)) {
+        for name in names.iter().filter(|name| self.api.gate.may_see(caller, name)) {
             let path = account_path(name);
             let object = server.interface::<_, Account>(&path).await?;
             let emitter = object.signal_emitter();
@@ -50,7 +50,7 @@ impl Objects {
     pub(super) async fn sync(&self) -> zbus::Result<()> {
         let _telling = self.telling.lock().await;
         let mut listed = 0;
-        let news = self.api.keeper().survey(|name, info, issue| {
+        let news = self.api.keeper.survey(|name, info, issue| {
             listed += 1;
             let published = self.published.lock();
             let is_known =
@@ -68,7 +68,7 @@ impl Objects {
     }
 
     async fn remove_absent(&self) -> zbus::Result<()> {
-        let absent = |name: &&String| self.api.keeper().account(Some(name)).is_err();
+        let absent = |name: &&String| self.api.keeper.account(Some(name)).is_err();
         let absent: Vec<_> = self.published.lock().keys().filter(absent).cloned().collect();
         for name in absent {
             self.connection.object_server().remove::<Account, _>(account_path(&name)).await?;

@@ -1,10 +1,12 @@
 //! The last state of each account that imgurd announced on the bus.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use imgurd_proto::Account;
 use zbus::Variant;
+
+use crate::mutex::lock;
 
 /// The last announced state of all accounts, by name.
 #[derive(Default)]
@@ -23,7 +25,7 @@ pub(super) type Changes = HashMap<&'static str, Variant<'static>>;
 
 impl Published {
     pub(super) fn lock(&self) -> MutexGuard<'_, HashMap<String, Publication>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 
     /// Records that the object server itself announces this change, as for every writable property.

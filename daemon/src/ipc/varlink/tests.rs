@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout};
 use super::super::fairness::run_ready_tasks;
 use super::connection::WRITING_PATIENCE;
 use super::*;
-use crate::access::{Application, Gate, GatewayClients, Permits, Prompts, Quota, journal};
+use crate::access::{Application, Gate, GatewayClients, Permits, Prompts, Quota, Rejections, journal};
 use crate::clock::SystemClock;
 use crate::config::{Config, ConfigFile, SettingsEditor, StoreKind};
 use crate::consent::Logins;
@@ -36,8 +36,10 @@ fn api() -> Api {
     let journal = journal::spawn(PathBuf::from("/nowhere/journal"));
     let clients = GatewayClients::new("/nonexistent/gateway".into());
     let store = Arc::<MemoryStore>::default();
-    let probe = Probe::new(None, StoreKind::Memory, store, editor.clone(), clients.clone(), PathBuf::new());
-    Api::new(keeper.clone(), Logins::new(keeper), editor, gate, journal, probe, clients)
+    let (bus, kind, state) = (None, StoreKind::Memory, PathBuf::new());
+    let probe = Probe { bus, kind, store, editor: editor.clone(), clients: clients.clone(), state };
+    let (logins, rejections) = (Logins::new(keeper.clone()), Rejections::default());
+    Api { keeper, logins, editor, gate, journal, probe, clients, rejections }
 }
 
 /// A daemon with callers in several processes.

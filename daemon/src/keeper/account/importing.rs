@@ -7,7 +7,7 @@ use super::refreshing::access;
 use super::sentences::{CHANGED_MEANWHILE, kept_unverified};
 use super::{Machine, Ticket};
 use crate::grant::{Access, Grant};
-use crate::provider::{Answer, TokenOwner, TokenRequest, Transient};
+use crate::provider::{Answer, TokenOwner, TokenRequest, TokenResponse, Transient};
 
 impl Machine {
     pub(super) fn candidate(
@@ -127,53 +127,51 @@ impl Machine {
             return self.reply(ticket, Err(self.signed_out_meanwhile()));
         };
         let fits = self.record.displaced[index].grant.issuer.is(&self.config.issuer());
-        let error = match answer {
-            Answer::Granted(tokens) => {
-                let old = self.record.displaced[index].grant.clone();
-                // The names in the imported text prove nothing.
-                let (username, account_id) = (tokens.username.clone(), tokens.account_id.clone());
-                let said = Grant { username, account_id, ..old.clone() };
-                let candidate = self.renew(&old, tokens, self.now.at);
-                self.record.displaced[index].grant = candidate.clone();
-                self.revisions.touch_grant();
-                if !fits {
-                    let reason =
-                        format!("The grant works, but imgurd set it aside, because {CHANGED_MEANWHILE}");
-                    return self.reply(ticket, Err(Error::login(reason)));
-                }
-                let Some(current) = self.working().filter(|_| !replace) else {
-                    return self.promote(index, op, ticket);
-                };
-                if !current.is_anothers(&candidate) {
-                    let vouched = current.is_same_persons(&said);
-                    let began = op;
-                    return self.identify(Identification {
-                        ticket,
-                        generation,
-                        vouched,
-                        began,
-                        is_verified: true,
-                    });
-                }
-                let then =
-                    format!("imgurd set it aside; run `imgurctl restore {}` to switch to it", self.name);
-                let error = self.imported_anothers(&candidate, current, &then);
-                self.supersede(generation, op);
-                error
+        match answer {
+            Answer::Granted(tokens) => self.works(op, import, index, tokens),
+            Answer::Transient(Transient { reason, .. }) if replace && fits => {
+                self.reply(ticket, Err(kept_unverified(&reason)));
             }
-            Answer::Transient(Transient { reason, .. }) if replace && fits => kept_unverified(&reason),
             other => {
                 self.forget_candidate(generation, is_new);
-                if of_login {
-                    match self.may_take_over(index, false, TokenOwner::Rejected) {
-                        Ok(()) => return self.promote(index, op, ticket),
-                        Err(error) => error,
-                    }
-                } else {
-                    self.verification_failed(other)
+                if !of_login {
+                    let error = self.verification_failed(other);
+                    return self.reply(ticket, Err(error));
+                }
+                match self.may_take_over(index, false, TokenOwner::Rejected) {
+                    Ok(()) => self.promote(index, op, ticket),
+                    Err(error) => self.reply(ticket, Err(error)),
                 }
             }
+        }
+    }
+
+    /// Installs the grant at `index`, which has brought these tokens, unless it is another user's.
+    fn works(&mut self, op: u64, import: Import, index: usize, tokens: TokenResponse) {
+        let Import { ticket, generation, replace, .. } = import;
+        let old = self.record.displaced[index].grant.clone();
+        // The names in the imported text prove nothing.
+        let (username, account_id) = (tokens.username.clone(), tokens.account_id.clone());
+        let said = Grant { username, account_id, ..old.clone() };
+        let candidate = self.renew(&old, tokens, self.now.at);
+        let fits = old.issuer.is(&self.config.issuer());
+        self.record.displaced[index].grant = candidate.clone();
+        self.revisions.touch_grant();
+        if !fits {
+            let reason = format!("The grant works, but imgurd set it aside, because {CHANGED_MEANWHILE}");
+            return self.reply(ticket, Err(Error::login(reason)));
+        }
+        let Some(current) = self.working().filter(|_| !replace) else {
+            return self.promote(index, op, ticket);
         };
+        if !current.is_anothers(&candidate) {
+            let vouched = current.is_same_persons(&said);
+            let (began, is_verified) = (op, true);
+            return self.identify(Identification { ticket, generation, vouched, began, is_verified });
+        }
+        let then = format!("imgurd set it aside; run `imgurctl restore {}` to switch to it", self.name);
+        let error = self.imported_anothers(&candidate, current, &then);
+        self.supersede(generation, op);
         self.reply(ticket, Err(error));
     }
 

@@ -15,8 +15,7 @@ use super::world::{NAMES, Shared, Tally, World, secret_for};
 use crate::config::{AccountConfig, RefreshPolicy};
 use crate::grant::{Access, Grant, Record};
 use crate::keeper::Keeper;
-use crate::keeper::actor::spawn_with_dice;
-use crate::keeper::message::Message;
+use crate::keeper::actor::{Actor, spawn_with_dice};
 
 /// How many events happen in a run, in addition to the first few.
 const HAPPENINGS: u64 = 12;
@@ -156,13 +155,13 @@ pub(super) fn start(shared: &Shared) -> Keeper {
 pub(super) async fn look(world: &Shared, keeper: &Keeper) {
     let (seen, done) = oneshot::channel();
     let inspected = world.clone();
-    let inspect = Message::Inspect(Box::new(move |slots| {
+    let inspect = Box::new(move |actor: &mut Actor| {
         let mut world = inspected.lock().unwrap();
         if !world.is_dead() {
-            world.look(slots);
+            world.look(actor.slots.all());
         }
         let _ = seen.send(());
-    }));
+    });
     let _ = keeper.messages.send(inspect).await;
     if done.await.is_err() {
         world.lock().unwrap().judge(Err("the keeper has ended".to_owned()));
