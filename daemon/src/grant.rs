@@ -153,6 +153,9 @@ pub struct Grant {
     /// The server's ID of the user who consented.
     #[serde(default, deserialize_with = "name")]
     pub account_id: Option<String>,
+    /// The scope that the server granted, or else the requested one, if known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope: Option<String>,
     /// When the user consented, or the grant was imported.
     pub granted_at: Timestamp,
     /// How many answers in a row kept the refresh token.

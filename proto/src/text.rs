@@ -105,20 +105,54 @@ pub fn bare(text: &str) -> &str {
 }
 
 /// The address in `text`, without the quotes and brackets that mail and documents put around one (RFC 3986, appendix
-/// C), and without the backslashes that shells put before `?`, `=` and `&` in a pasted one.
+/// C), the punctuation of the sentence that it ends, and the backslashes that shells put before `?`, `=` and `&` in a
+/// pasted one. A page may have escaped its `&`.
 #[must_use]
 pub fn bare_address(text: &str) -> Cow<'_, str> {
-    let inner = bare(text);
-    let inner = inner.strip_prefix('<').and_then(|text| text.strip_suffix('>')).map_or(inner, bare);
-    // A link in Markdown: `[text](address)`.
-    let link = inner.strip_prefix('[').and_then(|text| text.split_once("](")?.1.strip_suffix(')'));
-    let address = link.map_or(inner, bare);
+    let address = (0..DEEPEST).fold(bare(text), |address, _| without_end(within_brackets(address)));
     // No address has a backslash (RFC 3986, section 2).
-    if ["\\?", "\\=", "\\&", "\\#"].iter().any(|escaped| address.contains(escaped)) {
-        address.replace('\\', "").into()
-    } else {
-        address.into()
-    }
+    let is_escaped = ["\\?", "\\=", "\\&", "\\#"].iter().any(|escaped| address.contains(escaped));
+    let address: Cow<'_, str> = if is_escaped { address.replace('\\', "").into() } else { address.into() };
+    if address.contains("&amp;") { address.replace("&amp;", "&").into() } else { address }
+}
+
+/// How many characters and pairs of brackets are removed around an address at most.
+const DEEPEST: usize = 8;
+
+/// Whether a program has shortened this text to show it: it ends with an ellipsis.
+#[must_use]
+pub fn is_shortened(text: &str) -> bool {
+    text.ends_with("..") || text.ends_with('\u{2026}')
+}
+
+fn within_brackets(text: &str) -> &str {
+    let within = |open, close| text.strip_prefix(open).and_then(|rest: &str| rest.strip_suffix(close));
+    // A link in Markdown: `[text](address)`.
+    let link = || text.strip_prefix('[')?.split_once("](")?.1.strip_suffix(')');
+    let round = || within('(', ')').filter(|_| has_parameters(text));
+    within('<', '>').or_else(link).or_else(round).map_or(text, bare)
+}
+
+/// An address without a character of punctuation behind it. A code that ends with such a character has it percent-encoded
+/// (`%29`) in an address; the full stop is the exception, but no known server ends a code with one. A code alone may
+/// end with anything.
+fn without_end(text: &str) -> &str {
+    let surplus = |open, close| text.matches(open).count() < text.matches(close).count();
+    let is_behind = |last: &char| match last {
+        '.' | ',' | ';' | '\u{3001}' | '\u{3002}' | '\u{ff0c}' => true,
+        ')' => surplus('(', ')'),
+        '>' => surplus('<', '>'),
+        ']' => surplus('[', ']'),
+        _ => false,
+    };
+    let last = text.chars().next_back().filter(is_behind);
+    let is_known = last.is_some() && has_parameters(text) && !is_shortened(text);
+    text.strip_suffix(|letter| is_known && Some(letter) == last).map_or(text, bare)
+}
+
+/// Whether this has the parameters of an address: `?a=b`, `a=b&c=d` or `code=abc`, but not padding.
+fn has_parameters(text: &str) -> bool {
+    text.split_once('=').is_some_and(|(_, value)| value.contains(char::is_alphanumeric))
 }
 
 fn is_quote(letter: char) -> bool {

@@ -135,8 +135,8 @@ pub(crate) enum Command {
     Exec(ExecArgs),
     /// Find problems and print how to fix them
     ///
-    /// Checks the service, the files, the session bus, the store, notifications, the browser, the servers, the clock and
-    /// each account. You can paste the output into a bug report: it contains the names of your accounts, but no token,
+    /// Checks the service, the files, the disk, the session bus, the store, notifications, the browser, the servers, the
+    /// clock and each account. You can paste the output into a bug report: it contains the names of your accounts, but no token,
     /// secret or username. The exit code is 1 if a check fails; a warning is not a failure.
     #[command(after_help = "Examples:\n  imgurctl doctor\n  \
         imgurctl doctor --json | jq -r '.[] | select(.result != \"ok\") | [.detail, .hint] | map(values) | join(\"; \")'")]

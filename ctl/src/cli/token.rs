@@ -21,7 +21,8 @@ use crate::terminal::time::parse_duration;
 
 --env prints a line for .env files, systemd's EnvironmentFile= and docker's --env-file; put the account before it. In a \
 template, imgurctl replaces {{access_token}}, {{expires_at}} (Unix seconds; empty if unknown), {{username}} and \
-{{client_id}}, with or without spaces inside the braces. Any other `{{` is an error.
+{{client_id}}, with or without spaces inside the braces. Write {{\"{{\"}} for the text {{; a }} elsewhere stays as it is. \
+imgurctl refuses a template with any other {{, or with a placeholder that does not end on its line.
 
 --follow runs until you end it. The file then stays, and its token is valid until it expires. If imgurd has no token, \
 imgurctl prints the reason, keeps the last token in the file, and waits for the next one. Only you can read the file \

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::fs::File;
 use std::io::Read as _;
+use std::mem;
 use std::path::Path;
 
 use crate::failure::Failure;
@@ -69,18 +70,22 @@ impl Template {
         let text = std::str::from_utf8(bytes).map_err(|error| {
             (line(error.valid_up_to()), "this is not UTF-8 text; save the file as UTF-8".into())
         })?;
-        let (mut filled, mut rest) = (Vec::new(), text);
+        let (mut filled, mut literal, mut rest) = (Vec::new(), String::new(), text);
         while let Some((before, after)) = rest.split_once("{{") {
             let line = line(text.len() - after.len());
+            literal.push_str(before);
             let until = after.split_once('\n').map_or(after, |(until, _)| until);
-            let Some((name, _)) = until.split_once("}}") else {
-                return Err((line, "a placeholder has no end; write `}}` after its name".into()));
-            };
-            let placeholder = Placeholder::named(name.trim()).ok_or_else(|| (line, unknown(name.trim())))?;
-            filled.push((before.to_owned(), placeholder));
+            let (name, _) = until.split_once("}}").ok_or_else(|| (line, UNCLOSED.to_owned()))?;
             rest = &after[name.len() + "}}".len()..];
+            match name.trim() {
+                r#""{{""# | "'{{'" => literal.push_str("{{"),
+                name => {
+                    let placeholder = Placeholder::named(name).ok_or_else(|| (line, unknown(name)))?;
+                    filled.push((mem::take(&mut literal), placeholder));
+                }
+            }
         }
-        Ok(Self { filled, rest: rest.to_owned() })
+        Ok(Self { filled, rest: literal + rest })
     }
 
     /// The text with each placeholder replaced by its value.
@@ -97,9 +102,15 @@ impl Template {
     }
 }
 
+const UNCLOSED: &str =
+    r#"a placeholder has no end; write `}}` after its name, or `{{"{{"}}` for the text `{{`"#;
+
 fn unknown(name: &str) -> String {
     let known: Vec<_> = Placeholder::ALL.iter().map(|(_, placeholder)| placeholder.to_string()).collect();
-    format!("there is no placeholder {{{{{name}}}}}; use {}", known.join(", "))
+    format!(
+        "there is no placeholder {{{{{name}}}}}; use {}, or `{{{{\"{{{{\"}}}}` for the text `{{{{`",
+        known.join(", ")
+    )
 }
 
 #[cfg(test)]
@@ -120,6 +131,9 @@ mod tests {
             ("a={{ username }}\nb={{\texpires_at }}", "a=<{{username}}>\nb=<{{expires_at}}>"),
             (r#"{"a":{"b":"{{client_id}}"}}"#, r#"{"a":{"b":"<{{client_id}}>"}}"#),
             ("{{username}}{{username}}}", "<{{username}}><{{username}}>}"),
+            (r#"{{"{{"}} .Values.x }}"#, "{{ .Values.x }}"),
+            ("{{ '{{' }}username}}={{username}}", "{{username}}=<{{username}}>"),
+            (r#"{{"{{"}}{{"{{"}}"#, "{{{{"),
         ] {
             assert_eq!(filled(text).as_deref(), Ok(expected));
         }
@@ -133,6 +147,8 @@ mod tests {
             ("{{username}}\n\n{{{username}}}", 3, "no placeholder {{{username}}"),
             ("a\n{{username\n}}", 2, "no end"),
             ("{{username}", 1, "no end"),
+            ("{{\"{{\"", 1, "for the text `{{`"),
+            ("{{\"{{}}", 1, "no placeholder {{\"{{}}; use "),
             ("{{Username}}", 1, "no placeholder"),
         ] {
             let (found, reason) = filled(text).expect_err(text);

@@ -1,6 +1,6 @@
 //! The authorization response, from the redirect or pasted by the user.
 
-use imgurd_proto::text::{bare_address, credential, is_place, lone_credential, printable_name};
+use imgurd_proto::text::{bare_address, credential, is_place, is_shortened, lone_credential, printable_name};
 use imgurd_proto::{Error, Flow, Secret};
 use url::form_urlencoded::parse;
 
@@ -170,6 +170,11 @@ pub(crate) fn from_paste(text: &Secret, flow: Flow) -> Result<AuthorizationRespo
     if text.is_empty() {
         return Err(refused(
             "The answer is empty; paste the PIN, the code or the whole address from the browser",
+        ));
+    }
+    if is_shortened(text) {
+        return Err(refused(
+            "The answer ends with dots, so a program has shortened it; copy the whole address from the browser",
         ));
     }
     if let Some((query, fragment)) = parts_of_address(text) {

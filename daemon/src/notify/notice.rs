@@ -116,7 +116,9 @@ impl Notice {
                 Self::because(Matter::Store, "imgurd: tokens unavailable", subject, reason(account))
             }
             _ if account.unsaved => {
-                Self::because(Matter::Unsaved, "imgurd: token not saved", subject, reason(account))
+                let is_out = account.state == State::Empty;
+                let summary = if is_out { "imgurd: sign-out not saved" } else { "imgurd: token not saved" };
+                Self::because(Matter::Unsaved, summary, subject, reason(account))
             }
             _ if attention.ages_at.is_some_and(|at| at <= now) => ageing(account, subject),
             _ => return None,

@@ -1,8 +1,9 @@
-//! Checks what the daemon depends on: its bus, its store, the notification server, the browser and its accounts' servers.
-//! The checks change nothing, cause no dialog, and send or show no secret.
+//! Checks what the daemon depends on: its disk, its bus, its store, the notification server, the browser and its accounts'
+//! servers. The checks change nothing, cause no dialog, and send or show no secret.
 //!
 //! The findings have the same type as the client's, so a new check needs no new client.
 
+mod disk;
 mod endpoint;
 
 use std::path::{Path, PathBuf};
@@ -49,7 +50,8 @@ impl Probe {
     async fn findings(&self) -> Vec<Finding> {
         let config = self.editor.current();
         let endpoints = endpoint::of(&config, self.editor.file().directory());
-        let (bus, store, notifications, browser, endpoints) = tokio::join!(
+        let (disk, bus, store, notifications, browser, endpoints) = tokio::join!(
+            disk::look(&self.state),
             self.bus(),
             self.store(),
             self.notifications(config.notifications.enabled),
@@ -57,7 +59,7 @@ impl Probe {
             join_all(endpoints.iter().map(endpoint::Endpoint::look)),
         );
         let gateway = self.gateway();
-        [bus, store, notifications, browser].into_iter().chain(endpoints).chain(gateway).collect()
+        [disk, bus, store, notifications, browser].into_iter().chain(endpoints).chain(gateway).collect()
     }
 
     /// `None` while the gateway is off.

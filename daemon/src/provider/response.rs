@@ -7,7 +7,7 @@ use std::fmt;
 
 use super::lenient_json::lenient_json;
 use imgurd_proto::Secret;
-use imgurd_proto::text::{bare, credential, decoded, name};
+use imgurd_proto::text::{bare, credential, decoded, is_credential, name};
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use url::form_urlencoded::{Parse, parse};
@@ -32,6 +32,8 @@ pub struct TokenResponse {
     pub expires_in: Option<i64>,
     /// The lifetime of the refresh token in seconds, if the server gives it. No standard requires that.
     pub refresh_expires_in: Option<i64>,
+    /// The granted scope, if it differs from the requested one (RFC 6749, section 5.1); most servers always send it.
+    pub scope: Option<String>,
     /// The name of the user who consented.
     pub username: Option<String>,
     /// The server's ID of the user who consented.
@@ -155,6 +157,9 @@ impl Members {
             if (is_number && NUMBERS.contains(&name)) || (is_whole && TOKENS.contains(&name)) {
                 return Some(Secret::from(value));
             }
+            if name == "scope" && value.starts_with('[') {
+                return serde_json::from_str(value).ok().map(|scopes: Vec<String>| scopes.join(" ").into());
+            }
             serde_json::from_str(value).ok()
         };
         let mut members = Self(BTreeMap::new());
@@ -205,6 +210,7 @@ impl Members {
             has_odd_refresh_token: is_mistaken || self.has_odd("refresh_token"),
             expires_in: self.get("expires_in").and_then(seconds),
             refresh_expires_in: refresh_expires_in.and_then(seconds),
+            scope: self.get("scope").and_then(scope),
             username: username.or_else(|| user?.username.clone()),
             account_id: account_id.or_else(|| user.map(|user| user.subject.clone())),
             id_token,
@@ -246,6 +252,15 @@ impl<'de> Deserialize<'de> for RawMembers<'de> {
         deserializer.deserialize_map(Object)
     }
 }
+
+/// A scope (RFC 6749, section 3.3). An empty one says nothing.
+fn scope(value: &str) -> Option<String> {
+    let scopes: Vec<_> = value.split_whitespace().collect();
+    Some(scopes.join(" ")).filter(|scope| scope.len() <= LONGEST_SCOPE && is_credential(scope))
+}
+
+/// More than a server grants, in bytes: it is saved with the grant.
+const LONGEST_SCOPE: usize = 4096;
 
 fn token_type(value: &str) -> Option<String> {
     // Some gateways write the latter.

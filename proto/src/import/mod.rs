@@ -13,7 +13,7 @@ use std::mem;
 pub use choice::{Choice, PassedOver, Target, choose};
 
 use crate::Secret;
-use crate::text::{self, credential, lone_credential, printable_name};
+use crate::text::{self, credential, is_shortened, lone_credential, printable_name};
 use field::Given;
 use shape::Node;
 
@@ -47,6 +47,10 @@ pub struct Candidate {
 #[must_use]
 pub fn read(text: &str) -> Vec<Candidate> {
     let mut found = Vec::new();
+    // A token or an address that a program has shortened. A longer text may end with dots.
+    if text.trim().lines().count() == 1 && is_shortened(&text::bare_address(text)) {
+        return found;
+    }
     match shape::read(text) {
         Some(root) => collect(root, &Given::default(), &mut Vec::new(), &mut found),
         None => found.extend(bare(text)),

@@ -122,7 +122,7 @@ fn one_a_line(text: &str) -> Option<String> {
 
 /// An address with its parameters, or bare parameters (RFC 6749, section 4.2.2). Browsers hide the scheme.
 fn address(text: &str) -> Option<Node> {
-    let text = &bare_address(text).replace("&amp;", "&");
+    let text = &*bare_address(text);
     if text.contains(char::is_whitespace) || !text.contains('=') {
         return None;
     }

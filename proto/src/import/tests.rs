@@ -71,6 +71,10 @@ fn taken(text: &str) -> Result<Candidate, String> {
 #[case("imgur: {refresh_token: RT, client_id: c9}\n")]
 #[case("refresh_token: !!str RT\n")]
 #[case("imgur:\n  refresh_token: &token RT\n")]
+// An address in a sentence.
+#[case("https://imgur.com/#access_token=AT&refresh_token=RT.")]
+#[case("(https://imgur.com/#access_token=AT&amp;refresh_token=RT),")]
+#[case("<https://imgur.com/#access_token=AT&refresh_token=RT>;")]
 // From a web page, in a Markdown fence, and JSON as a string of JSON.
 #[case("<pre>{\"access_token\":\"AT\",\"refresh_token\":\"RT\"}</pre>")]
 #[case(
@@ -180,6 +184,10 @@ fn uses_a_possible_grant_of_another_service_only_if_picked(#[case] text: &str) {
 #[case("a\0")]
 #[case("1%2F%2F0abc")]
 #[case("?code=0123")]
+#[case("https://imgur.com/#access_token=AT&refresh_token=RT...")]
+#[case("refresh_token=RT&access_token=AT...")]
+#[case("0123456789\u{2026}")]
+#[case("0123456789...\n")]
 #[case("sta*te=STATE")]
 #[case("IMGUR_TOKEN_FILE=secret")]
 #[case("imgur.com/a/abc")]

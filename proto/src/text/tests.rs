@@ -13,10 +13,59 @@ fn an_address_is_read_as_mail_documents_and_shells_write_it() {
         format!("\"{address}\""),
         format!("[the page]({address})"),
         "https://a.example/cb\\?code\\=1\\&state\\=2".to_owned(),
+        address.replace('&', "&amp;"),
     ] {
         assert_eq!(bare_address(&written), address, "{written}");
     }
     assert_eq!(bare_address("back\\slash"), "back\\slash");
+}
+
+#[test]
+fn an_address_has_no_punctuation_of_the_sentence_around_it() {
+    let address = "https://a.example/cb?state=2&code=1";
+    for (before, behind) in [
+        ("", "."),
+        ("", ","),
+        ("", ";"),
+        ("", ")"),
+        ("", ")."),
+        ("", ">"),
+        ("", "]"),
+        ("", "\""),
+        ("", "\u{201d}"),
+        ("", "'."),
+        ("\"", ".\""),
+        ("(", ")"),
+        ("(", ".)"),
+        ("(<", ">)."),
+        ("[the page](", "),"),
+        ("", "\u{3002}"),
+    ] {
+        assert_eq!(bare_address(&format!("{before}{address}{behind}")), address, "{before}{behind}");
+    }
+    for kept in [
+        "?state=2&code=a%2E",
+        "?state=2&code=a(b)",
+        "?state=2&code=a!",
+        "?code=a&state=2..",
+        "?code=a&state=2\u{2026}",
+        "abc.",
+        "(abc)",
+        "4/0Ab=.",
+    ] {
+        assert_eq!(bare_address(kept), kept);
+    }
+    for end in [").", "."] {
+        assert!(bare_address(&format!("?code={}", end.repeat(100_000))).len() > 100_000);
+    }
+}
+
+#[test]
+fn a_text_that_a_program_shortened_ends_with_dots() {
+    for text in ["?code=a...", "?code=a..", "abc\u{2026}"] {
+        assert!(is_shortened(text), "{text}");
+    }
+    assert!(!is_shortened("?code=a.") && !is_shortened(""));
 }
 
 #[test]

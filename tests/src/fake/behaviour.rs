@@ -108,6 +108,8 @@ pub enum Scope {
     Null,
     /// `""`.
     Empty,
+    /// As this text.
+    Is(&'static str),
     /// Not at all.
     Absent,
 }

@@ -93,6 +93,7 @@ pub(super) fn token_members(behaviour: &Behaviour, issued: &Issued) -> Vec<(&'st
     match behaviour.scope {
         Scope::Null => members.push(("scope", Value::Null)),
         Scope::Empty => members.push(("scope", "".into())),
+        Scope::Is(scope) => members.push(("scope", scope.into())),
         Scope::Absent => {}
     }
     if let Some(refresh) = &issued.refresh {

@@ -147,6 +147,24 @@ fn a_sign_in_on_a_full_disk_is_saved_once_there_is_space() {
 }
 
 #[test]
+fn a_sign_out_on_a_full_disk_says_what_to_do_and_is_saved_once_there_is_space() {
+    let (scene, disk) = scene();
+    let mut scene = scene.signed_in();
+    disk.fill_but(0);
+    scene.ctl(&["logout"]).exits(7).complaint();
+    let account = scene.account();
+    assert!(account.state == State::Empty && account.unsaved, "{account:?}");
+    let said = status(&scene);
+    assert!(said.contains("empty, unsaved") && said.contains("You signed out, but"), "{said}");
+    assert!(said.contains("the disk may be full") && said.contains("make room"), "{said}");
+    disk.clear();
+    scene.wait_until(|account| !account.unsaved);
+    assert!(status(&scene).contains("Nobody has signed in yet"));
+    scene.restart();
+    scene.wait_until(|account| account.state == State::Empty);
+}
+
+#[test]
 fn a_read_only_disk_loses_no_grant() {
     let (scene, disk) = scene();
     let mut scene = scene.signed_in();

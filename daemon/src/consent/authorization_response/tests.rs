@@ -24,6 +24,13 @@ fn code(text: &str) -> Content {
 #[case("state=S&code=abc", Some("S"), code("abc"))]
 #[case("<http://127.0.0.1:8917/callback?state=S&code=abc>", Some("S"), code("abc"))]
 #[case("https://imgur.com/?state=S#state=S&code=abc", Some("S"), code("abc"))]
+#[case("http://127.0.0.1:8917/callback?state=S&code=abc.", Some("S"), code("abc"))]
+#[case("(http://127.0.0.1:8917/callback?code=abc&state=S).", Some("S"), code("abc"))]
+#[case("http://127.0.0.1:8917/callback?state=S&amp;code=abc%2E%29,", Some("S"), code("abc.)"))]
+#[case("http://127.0.0.1:8917/callback?state=S&code=a(b)", Some("S"), code("a(b)"))]
+#[case("code=abc;", None, code("abc"))]
+#[case("abc.", None, code("abc."))]
+#[case("(abc)", None, code("(abc)"))]
 #[case("code=4%2F0Ab", None, code("4/0Ab"))]
 #[case("\u{feff}\"4/0Ab=\"", None, code("4/0Ab="))]
 #[case("  abc\n", None, code("abc"))]
@@ -84,6 +91,9 @@ fn reads_a_pin() {
 #[case("4%2F0Ab")]
 #[case("name=value")]
 #[case("a\u{e9}b")]
+#[case("http://127.0.0.1:8917/callback?state=S&code=abc...")]
+#[case("(http://127.0.0.1:8917/callback?code=abc&state=S\u{2026})")]
+#[case("abc...")]
 #[case(r#"{"code":"abc"}"#)]
 fn rejects_unclear_pastes_with_advice(#[case] text: &str) {
     let error = from_paste(&Secret::from(text), Flow::Code).unwrap_err();
@@ -132,7 +142,9 @@ fn pairs() -> impl Strategy<Value = Vec<(String, String)>> {
 
 fn encoded(pairs: &[(String, String)], is_encoded: bool) -> String {
     if is_encoded {
-        return url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
+        let text = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
+        // A full stop at the end would be the sentence's.
+        return text.strip_suffix('.').map(|text| format!("{text}%2E")).unwrap_or(text);
     }
     pairs.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("&")
 }

@@ -42,6 +42,8 @@ impl Machine {
             access: Some(access(tokens.access_token, tokens.token_type, tokens.expires_in, self.now.at)),
             username: tokens.username.or_else(|| Some(tokens.id_token?.user.name().to_owned())),
             account_id: tokens.account_id,
+            // A server need not repeat the requested scope (RFC 6749, section 5.1).
+            scope: tokens.scope.or_else(|| self.config.scope.clone()),
             granted_at: self.now.at,
             kept: 0,
             lacks_new_refresh_token: tokens.has_odd_refresh_token,

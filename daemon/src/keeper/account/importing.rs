@@ -28,6 +28,7 @@ impl Machine {
             access,
             username,
             account_id: None,
+            scope: None,
             granted_at: self.now.at,
             kept: 0,
             lacks_new_refresh_token: false,

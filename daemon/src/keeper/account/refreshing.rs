@@ -367,6 +367,7 @@ pub(super) fn renewed(old: &Grant, tokens: TokenResponse, now: Timestamp) -> Gra
         }),
         username: tokens.username.or_else(|| old.username.clone()),
         account_id: tokens.account_id.or_else(|| old.account_id.clone()),
+        scope: tokens.scope.or_else(|| old.scope.clone()),
         kept: if kept { old.kept.saturating_add(1) } else { 0 },
         unverified: false,
         lacks_new_refresh_token: tokens.has_odd_refresh_token,

@@ -203,6 +203,15 @@ impl Machine {
         }
     }
 
+    /// Why the store still has the grants that the user deleted, if it has.
+    pub(super) fn why_not_deleted(&self) -> Option<String> {
+        let is_behind = !self.record.holds_a_grant() && self.revisions.grant_is_unsaved();
+        let why = self.revisions.lags().filter(|_| is_behind)?;
+        Some(format!(
+            "You signed out, but the saved grants are not deleted yet and return if imgurd restarts. {why}"
+        ))
+    }
+
     fn publish(&mut self) {
         let Some((revision, tickets)) = self.revisions.unpublished.take() else { return };
         self.revisions.published = revision;

@@ -26,7 +26,9 @@ impl Machine {
                 "The grant belongs to another client ID or server, so imgurd set it aside; change the setting back, \
                  or run `imgurctl login {name}`"
             ),
-            State::Empty => format!("Nobody has signed in yet; run `imgurctl login {name}`"),
+            State::Empty => self
+                .why_not_deleted()
+                .unwrap_or_else(|| format!("Nobody has signed in yet; run `imgurctl login {name}`")),
             State::Refreshing => format!("imgurd is getting a new token for {name}; try again in a moment"),
             State::Stale => self.why_stale(last_failure),
             State::Waiting if self.record.refusal.is_some() => {

@@ -158,6 +158,7 @@ impl Machine {
             token_type: access.token_type.clone(),
             expires_at: access.expires_at().map(Timestamp::as_secs),
             username: grant.username.clone(),
+            scope: grant.scope.clone().or_else(|| self.config.scope.clone()),
         };
         Some(Served { access, token: Arc::new(token) })
     }

@@ -60,6 +60,9 @@ fn notifies_only_about_problems_that_need_the_user() {
     assert_eq!(matter(&attention(State::Misconfigured), false), Some(Matter::Refused));
     let unsaved = changed(&attention(State::Fresh), |account| account.unsaved = true);
     assert_eq!(matter(&unsaved, false), Some(Matter::Unsaved));
+    let signed_out = changed(&attention(State::Empty), |account| account.unsaved = true);
+    let notice = Notice::of(&signed_out, &subject(), false, NOW).expect("a notice");
+    assert_eq!((notice.matter, notice.summary.as_str()), (Matter::Unsaved, "imgurd: sign-out not saved"));
 }
 
 #[test]

@@ -14,6 +14,7 @@ fn imgurs() -> TokenResponse {
         expires_in: Some(3600),
         username: Some("NAME".into()),
         account_id: Some("9042594".into()),
+        scope: None,
         refresh_expires_in: None,
         has_odd_refresh_token: false,
         id_token: None,
@@ -34,6 +35,21 @@ fn utf16(body: &str, unit: fn(u16) -> [u8; 2]) -> Vec<u8> {
 }
 
 /// The formats of these servers are documented in issues of clients that could not read them, as named.
+#[rstest]
+#[case(r#""read write""#, Some("read write"))]
+#[case(r#"" read\n write ""#, Some("read write"))]
+#[case(r#"["read","write"]"#, Some("read write"))]
+#[case("null", None)]
+#[case(r#""""#, None)]
+#[case("[]", None)]
+#[case("7", None)]
+#[case(r#"[7]"#, None)]
+#[case(r#""r\u00e9ad""#, None)]
+fn reads_a_scope_in_every_format(#[case] written: &str, #[case] scope: Option<&str>) {
+    let tokens = read(&format!(r#"{{"access_token":"aa11","scope":{written}}}"#)).expect("a token");
+    assert_eq!(tokens.scope.as_deref(), scope);
+}
+
 #[rstest]
 #[case::azure_writes_numbers_as_text(br#"{"token_type":"Bearer","expires_in":"3599","ext_expires_in":"3599","expires_on":"1671217329","access_token":"A","refresh_token":"R"}"#, Some("R"), Some(3599))] // SecureAuthCorp/oauth2c, 37
 #[case::twitch_lists_scopes(br#"{"access_token":"A","expires_in":14113,"refresh_token":"R","scope":["openid"],"token_type":"bearer"}"#, Some("R"), Some(14_113))] // ramosbugs/openidconnect-rs, 163

@@ -51,6 +51,7 @@ fn grants() -> impl Strategy<Value = Grant> {
                 access,
                 username,
                 account_id,
+                scope: (kept % 3 == 1).then(|| "read write".to_owned()),
                 granted_at,
                 kept,
                 refresh_expires_at: None,

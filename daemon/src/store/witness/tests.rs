@@ -22,6 +22,7 @@ fn record() -> Record {
         access: None,
         username: None,
         account_id: None,
+        scope: None,
         granted_at: Timestamp::default(),
         kept: 0,
         lacks_new_refresh_token: false,

@@ -75,6 +75,8 @@ fn a_wrong_pasted_answer_is_refused_and_the_sign_in_goes_on() {
         &format!("?state={state}&code=c%C3%B6de"),
         &format!("?state={state}&code=a%0Ab"),
         &format!("go to http://127.0.0.1/?state={state}&code=0123"),
+        &format!("http://127.0.0.1/?state={state}&code=0123..."),
+        "0123\u{2026}",
         &pasting.url,
     ] {
         pasting.is_refused(text);
@@ -113,6 +115,9 @@ fn an_answer_is_accepted_in_every_form_that_users_copy() {
         "<https://imgur.com/?{}>",
         "'<imgur.com/?{}>'",
         "\u{feff} https://imgur.com/?{}\r\n",
+        "https://imgur.com/?{}.",
+        "(https://imgur.com/?{}),",
+        "https://imgur.com/?{}>;\n",
     ] {
         let pasting = Pasting::new("code");
         let answer = answer_of(&pasting.scene.fake, &pasting.url, "alice");

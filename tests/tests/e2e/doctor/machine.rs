@@ -44,6 +44,27 @@ fn finds_a_missing_service_manager() {
 }
 
 #[test]
+fn finds_a_disk_that_is_full_or_read_only_before_a_refresh_fails() {
+    let bed = Testbed::file();
+    let disk = bed.disk(64);
+    let scene = Scene::new(bed, Behaviour::default()).signed_in();
+    let names = || fs::read_dir(disk.state()).unwrap().count();
+    let before = names();
+    examine(&scene.bed).expect("disk", Health::Warn, " KiB of free space", "delete files");
+    disk.fill_but(0);
+    examine(&scene.bed).expect("disk", Health::Fail, "No space left on device", "`df -h`");
+    disk.fill_but(2);
+    examine(&scene.bed).expect("disk", Health::Fail, "No space left on device", "`df -h`");
+    assert_eq!(names(), before, "the check leaves no file");
+    disk.clear();
+    disk.protect();
+    examine(&scene.bed).expect("disk", Health::Fail, "Read-only file system", "`journalctl -k`");
+    disk.release();
+    examine(&scene.bed).expect("disk", Health::Warn, " KiB of free space", "delete files");
+    assert_eq!(scene.refreshes().len(), 0);
+}
+
+#[test]
 fn finds_missing_lingering_on_a_machine_without_a_desktop() {
     let bed = Testbed::memory();
     let _daemon = bed.daemon();

@@ -109,6 +109,7 @@ fn finds_no_problem_on_a_working_machine() {
             "linger",
             "files",
             "configuration",
+            "disk",
             "bus",
             "store",
             "notifications",

@@ -6,7 +6,7 @@ mod changes;
 
 use std::net::TcpStream;
 
-use imgurd_tests::fake::{Behaviour, Endpoint};
+use imgurd_tests::fake::{Behaviour, Endpoint, Scope};
 use imgurd_tests::http;
 use imgurd_tests::testbed::Scene;
 use imgurd_tests::testbed::gateway::{Gateway, VERIFIER, json, parameter, redemption};
@@ -34,6 +34,33 @@ fn the_user_allows_a_client_once_and_it_gets_the_accounts_token() {
     assert!(journal.contains("\"wire\":\"gateway\"") && journal.contains("postman"), "{journal}");
     let all = [journal, permits, gateway.scene.ctl(&["status"]).success().stdout].concat();
     assert!(!all.contains(&gateway.secret));
+}
+
+#[test]
+fn the_answer_has_the_scope_that_the_server_granted_whatever_the_client_asks_for() {
+    let behaviour = Behaviour { scope: Scope::Is("read  email"), ..Behaviour::default() };
+    let scene = Scene::memory(behaviour);
+    scene.ctl(&["account", "set", "--scope", "read write"]).success();
+    let gateway = Gateway::new(scene.signed_in());
+    let url = gateway.question_url("postman") + "&scope=read+write";
+    let granted = json(&gateway.redeem(&parameter(&gateway.answer(&url), "code")), 200);
+    assert_eq!(granted["scope"], "read email");
+    let handle = granted["refresh_token"].as_str().unwrap();
+    let refresh = [("grant_type", "refresh_token"), ("refresh_token", handle), ("scope", "read")];
+    assert_eq!(json(&gateway.token_as_postman(&refresh), 200)["scope"], "read email");
+    let credentials = [("grant_type", "client_credentials"), ("scope", "all")];
+    assert_eq!(json(&gateway.token_as_postman(&credentials), 200)["scope"], "read email");
+    assert_eq!(gateway.scene.ctl(&["token", "--json"]).success().json()["scope"], "read email");
+}
+
+#[test]
+fn a_client_may_ask_for_any_scope_of_an_account_without_one() {
+    let gateway = Gateway::signed_in();
+    let url = gateway.question_url("postman") + "&scope=read+write";
+    let granted = json(&gateway.redeem(&parameter(&gateway.answer(&url), "code")), 200);
+    assert_eq!(granted.get("scope"), None, "{granted}");
+    let credentials = [("grant_type", "client_credentials"), ("scope", "all")];
+    assert_eq!(json(&gateway.token_as_postman(&credentials), 200).get("scope"), None);
 }
 
 #[test]

@@ -11,6 +11,7 @@ mod rate_limit;
 mod refreshing;
 mod revoking;
 mod saving;
+mod scope;
 mod superseded;
 mod table;
 
@@ -252,6 +253,7 @@ fn grant(expires_in: Option<i64>) -> Grant {
         }),
         username: Some("alice".to_owned()),
         account_id: None,
+        scope: None,
         granted_at: START,
         kept: 0,
         lacks_new_refresh_token: false,
@@ -273,6 +275,7 @@ fn tokens(access: &str, refresh: Option<&str>) -> TokenResponse {
         expires_in: Some(3600),
         username: Some("alice".to_owned()),
         account_id: None,
+        scope: None,
         refresh_expires_in: None,
         has_odd_refresh_token: false,
         id_token: None,

@@ -95,6 +95,7 @@ pub(super) fn sign_in(world: &Shared, name: &'static str) {
         access: Some(access),
         username: tokens.username,
         account_id: tokens.account_id,
+        scope: None,
         granted_at: now,
         kept: 0,
         lacks_new_refresh_token: false,

@@ -198,6 +198,7 @@ impl Server {
             id_token: None,
             username: Some(user.to_owned()),
             account_id: Some(if user == "bob" { "2" } else { "1" }.to_owned()),
+            scope: None,
         }
     }
 
