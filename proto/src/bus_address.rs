@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use percent_encoding::percent_decode_str;
 
-use crate::socket::runtime_directory;
+use crate::paths::runtime_directory;
 
 /// The usual address of the system bus.
 const SYSTEM_BUS: &str = "/var/run/dbus/system_bus_socket";

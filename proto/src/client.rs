@@ -14,6 +14,7 @@ use serde::de::DeserializeOwned;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
+use crate::paths::socket_path;
 use crate::socket::{self, MARGIN};
 use crate::varlink::{Call, MAX_MESSAGE, Reply, ServiceError, ServiceInfo, frame};
 use crate::{ClientError, Error, GetToken, INTERFACE, Method, RejectToken, Secret, Token};
@@ -32,7 +33,7 @@ pub struct Client {
 impl Client {
     /// Connects to the daemon of this user.
     pub fn connect() -> Result<Self, ClientError> {
-        Self::connect_to(&socket::socket_path())
+        Self::connect_to(&socket_path())
     }
 
     /// Connects to the daemon at the socket `path`.

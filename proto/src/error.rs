@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::runtime_directory;
+use crate::paths::runtime_directory;
 use crate::text::cause;
 use crate::varlink::ServiceError;
 

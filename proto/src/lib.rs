@@ -12,6 +12,7 @@ pub mod import;
 mod loopback;
 mod method;
 mod parameter;
+mod paths;
 mod rejection;
 mod secret;
 mod socket;
@@ -33,9 +34,9 @@ pub use method::{
     TokenReply, UnlockStore, Watch,
 };
 pub use parameter::ParameterValue;
+pub use paths::{runtime_directory, socket_path};
 pub use rejection::{error_texts, rejects_token};
 pub use secret::{Secret, Zeroizing};
-pub use socket::{runtime_directory, socket_path};
 pub use types::{
     Account, ClientAuth, Credits, Export, Flow, GatewayClient, JournalEntry, NotAChoice, Outcome, Permit,
     RefreshReuse, Settings, State, StoreKind, Token, Wire,
