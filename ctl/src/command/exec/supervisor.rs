@@ -9,8 +9,8 @@ use imgurd_proto::text::cause;
 use imgurd_proto::{GetToken, Token};
 use rustix::process::{Pid, Signal, kill_process};
 
+use super::program::{command, not_started};
 use super::signals;
-use super::{command, not_started};
 use crate::app::App;
 use crate::cli::{ExecArgs, OnRefresh};
 use crate::command::follow::{self, Tokens};
