@@ -9,7 +9,7 @@ use rustix::time::{ClockId, clock_gettime};
 use tokio::net::UnixStream;
 
 use super::Application;
-use super::application::{Identified, identify};
+use super::identification::{Identified, identify};
 use super::peer::Peer;
 use super::process::ProcessFile;
 use crate::config::Class;

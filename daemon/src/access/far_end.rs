@@ -8,8 +8,8 @@ use std::os::unix::fs::MetadataExt as _;
 use rustix::process::{Pid, getpid, getuid};
 
 use super::Application;
-use super::application::identify;
 use super::caller::uptime;
+use super::identification::identify;
 use super::process::Process;
 use super::service::directories;
 use crate::loopback::{Ends, FarEnd};

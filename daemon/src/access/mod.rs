@@ -9,6 +9,7 @@ pub(crate) mod cgroup;
 mod far_end;
 mod gate;
 mod gateway_clients;
+mod identification;
 pub mod journal;
 mod peer;
 mod permits;
