@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use toml_edit::Document;
 
-use super::{ConfigError, in_file};
+use super::error::{ConfigError, in_file};
 
 /// What happens when a caller requests a token. A stricter rule is greater.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]

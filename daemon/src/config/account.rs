@@ -12,7 +12,8 @@ use oauth2::RedirectUrl;
 use toml_edit::Item;
 use url::Url;
 
-use super::{ConfigError, redirect_uri};
+use super::error::ConfigError;
+use super::redirect_uri;
 use crate::grant::Issuer;
 use crate::provider::{OWN_PARAMETERS, is_protected};
 

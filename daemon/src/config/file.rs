@@ -11,7 +11,9 @@ use imgurd_proto::{Error, Settings};
 use rustix::fs::OFlags;
 use toml_edit::{DocumentMut, InlineTable, Item, Table, TableLike, value};
 
-use super::{AccountConfig, Config, ConfigError, RefreshPolicy, account, parse};
+use super::account::{self, AccountConfig, RefreshPolicy};
+use super::error::ConfigError;
+use super::parse::{Config, parse};
 use crate::durable;
 use crate::ownership::{check_place, withheld};
 

@@ -4,14 +4,12 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use imgurd_proto::Error;
 use oauth2::RedirectUrl;
 use serde::Deserialize;
-use toml_edit::{Array, DocumentMut, Item, Table, value};
 use url::Url;
 
 use super::account::{AccountConfig, check_name};
-use super::{Config, ConfigError, ConfigFile};
+use super::error::ConfigError;
 
 /// Schemes that browsers execute or show themselves. No answer may be sent to such an address.
 const NO_CALLBACKS: [&str; 12] = [
@@ -122,10 +120,10 @@ fn is_callback(redirect_uri: &RedirectUrl, listen: SocketAddr) -> bool {
         && ip.map_or(host == "localhost", |ip: IpAddr| ip == listen.ip())
 }
 
-const ODD_NAME: &str = "a gateway client's name must have 1 to 64 letters, digits, dots, dashes or underscores; choose another name";
+pub(super) const ODD_NAME: &str = "a gateway client's name must have 1 to 64 letters, digits, dots, dashes or underscores; choose another name";
 
 /// Reads a loopback address. Programs on other machines cannot connect to it.
-fn address(text: &str) -> Result<SocketAddr, ConfigError> {
+pub(super) fn address(text: &str) -> Result<SocketAddr, ConfigError> {
     let address: Option<SocketAddr> = text.replacen("localhost", "127.0.0.1", 1).parse().ok();
     address.filter(|address| address.ip().is_loopback() && address.port() != 0).ok_or_else(|| {
         let reason =
@@ -134,7 +132,7 @@ fn address(text: &str) -> Result<SocketAddr, ConfigError> {
     })
 }
 
-fn check_redirect_uri(text: &str) -> Result<(), ConfigError> {
+pub(super) fn check_redirect_uri(text: &str) -> Result<(), ConfigError> {
     let is_written_well = text.len() <= 2048 && text.bytes().all(|byte| byte.is_ascii_graphic());
     let fault = match Url::parse(text) {
         _ if !is_written_well => {
@@ -154,96 +152,6 @@ fn check_redirect_uri(text: &str) -> Result<(), ConfigError> {
     };
     let reason = format!("a redirect URI of a gateway client {fault}; copy it from the program");
     Err(ConfigError::new("redirect_uris", reason))
-}
-
-impl ConfigFile {
-    /// Opens the gateway at this address, or closes it.
-    pub fn set_gateway(&self, listen: Option<&str>) -> Result<Config, Error> {
-        if let Some(text) = listen {
-            address(text).map_err(as_argument)?;
-        }
-        self.edit(|document| {
-            let section = section(document)?;
-            match listen {
-                Some(text) => section.insert("listen", value(text)),
-                None => section.remove("listen"),
-            };
-            Ok(())
-        })
-    }
-
-    /// Adds or changes a gateway client. Without new redirect URIs, the old ones stay.
-    pub fn set_gateway_client(
-        &self,
-        name: &str,
-        account: Option<&str>,
-        redirect_uris: Option<&[String]>,
-        public: bool,
-    ) -> Result<Config, Error> {
-        check_gateway_client(name, redirect_uris)?;
-        self.edit(|document| {
-            let client = clients(document)?.entry(name).or_insert_with(|| Item::Table(Table::new()));
-            let client = client.as_table_like_mut().ok_or_else(|| written_inline("clients"))?;
-            if let Some(account) = account {
-                client.insert("account", value(account));
-            }
-            if let Some(uris) = redirect_uris {
-                client.insert("redirect_uris", value(uris.iter().collect::<Array>()));
-            }
-            if public {
-                client.insert("public", value(true));
-            }
-            Ok(())
-        })
-    }
-
-    /// Removes a gateway client.
-    pub fn remove_gateway_client(&self, name: &str) -> Result<Config, Error> {
-        self.edit(|document| {
-            clients(document)?.remove(name).map(drop).ok_or_else(|| {
-                Error::invalid(
-                    "name",
-                    "There is no gateway client with this name; see `imgurctl gateway list`",
-                )
-            })
-        })
-    }
-}
-
-/// The address to listen on, from an argument.
-pub(crate) fn gateway_address(text: &str) -> Result<SocketAddr, Error> {
-    address(text).map_err(as_argument)
-}
-
-/// Fails if a client cannot have this name, or one of these redirect URIs.
-pub(crate) fn check_gateway_client(name: &str, redirect_uris: Option<&[String]>) -> Result<(), Error> {
-    check_name(name).map_err(|_| Error::invalid("name", ODD_NAME))?;
-    let mut uris = redirect_uris.unwrap_or_default().iter();
-    uris.try_for_each(|uri| check_redirect_uri(uri)).map_err(as_argument)
-}
-
-fn as_argument(error: ConfigError) -> Error {
-    Error::invalid(error.setting, error.reason)
-}
-
-fn section(document: &mut DocumentMut) -> Result<&mut Table, Error> {
-    let item = document.entry("gateway").or_insert_with(|| Item::Table(Table::new()));
-    item.as_table_mut().ok_or_else(|| written_inline("gateway"))
-}
-
-fn clients(document: &mut DocumentMut) -> Result<&mut Table, Error> {
-    let item = section(document)?.entry("clients").or_insert_with(|| {
-        let mut table = Table::new();
-        table.set_implicit(true);
-        Item::Table(table)
-    });
-    item.as_table_mut().ok_or_else(|| written_inline("clients"))
-}
-
-fn written_inline(setting: &str) -> Error {
-    let reason = "config.toml has the gateway in an inline table; write it as sections [gateway] and \
-                  [gateway.clients.NAME], then try again";
-    Error::Misconfigured { setting: setting.to_owned(), reason: reason.to_owned() }
 }
 
 #[cfg(test)]

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::{ConfigError, duration};
+use super::error::ConfigError;
+use super::refresh::duration;
 
 const HOUR: Duration = Duration::from_hours(1);
 /// The shortest interval between notifications; shorter ones would annoy the user.

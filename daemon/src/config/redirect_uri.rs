@@ -5,7 +5,7 @@ use std::net::Ipv6Addr;
 use oauth2::RedirectUrl;
 use url::{Host, Url};
 
-use super::ConfigError;
+use super::error::ConfigError;
 
 /// The parameters that a server adds to the callback URL (RFC 6749, sections 4.1.2 and 4.2.2; RFC 9207). imgurd refuses
 /// an answer that has one of them twice.

@@ -6,7 +6,10 @@ use std::sync::{Arc, Mutex};
 use imgurd_proto::Error;
 use tokio::sync::Notify;
 
-use super::{AccountConfig, Config, ConfigError, ConfigFile};
+use super::account::AccountConfig;
+use super::error::ConfigError;
+use super::file::ConfigFile;
+use super::parse::Config;
 use crate::mutex::lock;
 
 /// The current configuration and its file. Changes are made one at a time.
