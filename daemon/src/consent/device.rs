@@ -7,7 +7,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 use url::Url;
 
-use super::LoginResult;
+use super::login_result::LoginResult;
 use crate::provider::DeviceAuthorization;
 
 /// The longest pause between two polls while the server does not answer.

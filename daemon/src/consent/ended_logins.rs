@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex};
 
 use imgurd_proto::Secret;
 
+use super::login_result::{LoginResult, cancelled, expired};
 use super::page::Page;
-use super::{LoginResult, cancelled, expired, lock};
+use crate::mutex::lock;
 
 /// How many ended logins are remembered. Their states are not secret any more.
 const REMEMBERED: usize = 16;

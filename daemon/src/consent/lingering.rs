@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::sleep;
 
-use super::lock;
+use crate::mutex::lock;
 
 /// How long a callback stays open after its login.
 const LINGER: Duration = Duration::from_secs(5);

@@ -7,6 +7,7 @@ mod device;
 mod ended_logins;
 mod lingering;
 pub(crate) mod listener;
+mod login_result;
 pub(crate) mod page;
 mod server;
 mod session;
@@ -21,7 +22,7 @@ use tokio::time::{Instant, timeout_at};
 use url::Url;
 
 use crate::config::AccountConfig;
-use crate::keeper::{Began, Keeper, SignedIn};
+use crate::keeper::{Began, Keeper};
 use crate::mutex::lock;
 use crate::provider::{Authorization, AuthorizationRequest, DeviceAuthorization, is_loopback};
 use crate::random;
@@ -32,8 +33,9 @@ pub use device::UserCode;
 use ended_logins::EndedLogins;
 use lingering::Lingering;
 use listener::{Listener, Listeners};
+use login_result::{LoginResult, cancelled, expired};
 use server::Server;
-use session::{Running, Session};
+use session::{Running, Session, Submission};
 
 /// The options of a login.
 #[derive(Clone, Debug)]
@@ -50,8 +52,6 @@ pub struct LoginOptions {
     /// The client secret, if the store has lost it.
     pub client_secret: Option<Secret>,
 }
-
-type LoginResult = Result<SignedIn, Error>;
 
 /// The logins in progress, at most one per account. Simultaneous callers share it.
 #[derive(Clone)]
@@ -105,12 +105,6 @@ impl OpenLogin {
         }
         Ok(Some(self.part(wanted, Some(Instant::now() + patience))))
     }
-}
-
-/// A request of a caller to a login.
-enum Submission {
-    Answer { response: Secret, reply: oneshot::Sender<LoginResult> },
-    Cancel,
 }
 
 /// One caller's share of a login. Dropping it means that the caller does not want the login any more.
@@ -349,18 +343,6 @@ fn request(config: &AccountConfig, flow: Flow) -> AuthorizationRequest {
         resource: config.resource.clone(),
         params: config.auth_params.clone(),
     }
-}
-
-fn cancelled(account: &str) -> Error {
-    Error::login(format!("The sign-in was cancelled; run `imgurctl login {account}` to try again"))
-}
-
-fn expired(account: &str) -> Error {
-    Error::login(format!(
-        "Nobody completed the sign-in in time; run `imgurctl login {account}` to try again. If the sign-in page \
-         showed an error, compare client_id and redirect_uri with your registration (`imgurctl account show \
-         {account}`)"
-    ))
 }
 
 fn no_such(login_id: &str) -> Error {

@@ -7,7 +7,7 @@ use rustix::io::Errno;
 use rustix::net::netlink::{self, SocketAddrNetlink};
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, sendto, socket_with};
 
-use super::Socket;
+use super::socket::Socket;
 
 /// `struct nlmsghdr`.
 const HEADER: usize = 16;

@@ -3,6 +3,7 @@
 mod diag;
 pub(crate) mod headers;
 pub(crate) mod http;
+mod socket;
 mod table;
 pub(crate) mod visitors;
 
@@ -12,40 +13,9 @@ use std::os::fd::AsFd;
 use std::sync::OnceLock;
 
 use rustix::fs::fstat;
-use rustix::process::getuid;
 use tokio::net::TcpStream;
 
-/// The user ID that the kernel shows for users outside our user namespace (`user_namespaces(7)`).
-const OVERFLOW_UID: u32 = 65534;
-
-/// A TCP socket, as the kernel reports it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Socket {
-    /// A state of `net/tcp_states.h`.
-    state: u8,
-    uid: u32,
-    /// Its inode; 0 if no process has it open any more.
-    inode: u64,
-    /// The ID of the cgroup (version 2) in which it was created, if the kernel reports it.
-    cgroup: Option<u64>,
-}
-
-impl Socket {
-    const ESTABLISHED: u8 = 1;
-    const LISTEN: u8 = 10;
-    /// `ESTABLISHED`, `FIN_WAIT1`, `FIN_WAIT2`, `CLOSE_WAIT`, `LAST_ACK` and `CLOSING`. A socket in any other state
-    /// is not connected, and the kernel shows user 0 for it.
-    const CONNECTED: [u8; 6] = [Self::ESTABLISHED, 4, 5, 8, 9, 11];
-
-    /// Whether it is connected and a process has it open.
-    fn is_connected(self) -> bool {
-        Self::CONNECTED.contains(&self.state) && self.inode != 0
-    }
-
-    fn is_own(self) -> bool {
-        self.uid == getuid().as_raw() && (self.uid != OVERFLOW_UID || knows_all_users())
-    }
-}
+use self::socket::{OVERFLOW_UID, Socket, canonical};
 
 /// Whether a process of our own user is at the other end of `stream`. False in doubt, for example if the other end is
 /// closed.
@@ -141,17 +111,6 @@ fn diag_works() -> bool {
         );
     }
     works
-}
-
-/// Maps the IPv4 connection of an IPv6 socket (`::ffff:127.0.0.1`) to IPv4.
-fn canonical(address: SocketAddr) -> SocketAddr {
-    SocketAddr::new(address.ip().to_canonical(), address.port())
-}
-
-/// Whether every user has their own ID in our user namespace.
-fn knows_all_users() -> bool {
-    let map = fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
-    map.split_whitespace().eq(["0", "0", "4294967295"])
 }
 
 fn description(uid: u32) -> String {

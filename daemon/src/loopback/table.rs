@@ -5,7 +5,7 @@ use std::io::{BufRead as _, BufReader};
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
-use super::{Socket, canonical};
+use super::socket::{Socket, canonical};
 
 /// The connected socket, or else the listening one; see [`super::diag::find`]. IPv4 connections of IPv6 sockets are
 /// in the table for IPv6.

@@ -11,9 +11,10 @@ use tokio::time::sleep;
 use zbus::Connection;
 use zbus::fdo::DBusProxy;
 
+use super::event::{Event, News};
 use super::notice::{Notice, Subject};
+use super::question;
 use super::server::{Actions, NAME, Response, Shown as Showing, notification, show};
-use super::{Event, question};
 use crate::access::Question;
 use crate::bus::Bus;
 
@@ -21,21 +22,6 @@ const BRIEF: Duration = Duration::from_secs(8);
 /// The click on the notification itself (Desktop Notifications Specification, `Notify`).
 const DEFAULT: &str = "default";
 const LATER: &str = "later";
-
-/// What happened to a notification.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum News {
-    /// The server shows it with this ID.
-    Shown(u32),
-    /// There is no server, it does not answer, or it has left.
-    Failed,
-    /// The user clicked the action that solves the problem.
-    Accepted,
-    /// The user clicked *Later*.
-    Later,
-    /// It was closed, or its time-out passed.
-    Closed,
-}
 
 /// The notifications on the screen, one per account.
 pub(super) struct Desktop {

@@ -1,6 +1,7 @@
 //! Shows desktop notifications about problems that need the user.
 
 mod desktop;
+mod event;
 mod notice;
 mod question;
 mod schedule;
@@ -23,26 +24,14 @@ use crate::consent::{Login, LoginOptions, Logins, UserCode, browser};
 use crate::grant::Timestamp;
 use crate::keeper::{Attention, Keeper};
 
-use desktop::{Desktop, News};
+use desktop::Desktop;
+use event::{Event, News};
 use notice::{Matter, Notice, Remedy, Subject};
 use schedule::{Change, Schedule};
 pub(crate) use server::capabilities;
 
 /// How long removing the notifications may take when the daemon stops.
 const FAREWELL: Duration = Duration::from_secs(1);
-
-#[derive(Debug)]
-enum Event {
-    Appeared,
-    /// The server and its notifications are gone.
-    Gone,
-    /// What happened to an account's notification with this number.
-    News(String, u64, News),
-    /// A login that started with a click needs the user to open a page or enter a code.
-    ByHand(String, Notice),
-    /// The login ended without a grant.
-    Failed(String),
-}
 
 /// The running notifications.
 #[derive(Debug)]
