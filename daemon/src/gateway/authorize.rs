@@ -5,12 +5,12 @@ use hyper::header::{self, HeaderMap};
 use imgurd_proto::{Error, State};
 use url::Url;
 
-use super::Server;
 use super::codes::Request;
 use super::oauth_error::OauthError;
 use super::page::{Page, Question};
 use super::parameters::Parameters;
 use super::reply::{self, Reply, described};
+use super::server::Server;
 use super::token::is_verifier;
 use crate::access::{Caller, gateway_title, may_be_sandboxed};
 use crate::config::GatewayClient;

@@ -6,10 +6,9 @@ use hyper::header::{self, HeaderMap};
 use imgurd_proto::Secret;
 use url::form_urlencoded::parse;
 
-use super::Server;
-use super::oauth_error::OauthError;
+use super::oauth_error::{OauthError, failed};
 use super::parameters::Parameters;
-use super::server::failed;
+use super::server::Server;
 use crate::config::GatewayClient;
 
 /// A client that has authenticated, as far as it can.

@@ -6,11 +6,13 @@
 mod authorize;
 mod clients;
 mod codes;
+mod last_tokens;
 mod metadata;
 mod oauth_error;
 mod page;
 mod parameters;
 mod reply;
+mod routes;
 mod server;
 mod token;
 
@@ -25,8 +27,7 @@ use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
 use crate::ipc::Api;
-use codes::Codes;
-use token::LastTokens;
+use server::Server;
 
 /// The first pause before imgurd tries again to listen at an address that is in use. Each further pause is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
@@ -43,14 +44,6 @@ pub struct Gateway {
 struct Open {
     address: SocketAddr,
     task: JoinHandle<()>,
-}
-
-/// What requests to an open gateway need.
-struct Server {
-    api: Api,
-    address: SocketAddr,
-    codes: Codes,
-    last_tokens: LastTokens,
 }
 
 impl Gateway {
@@ -89,9 +82,8 @@ impl Gateway {
         let address = wanted?;
         match TcpListener::bind(address).await {
             Ok(listener) => {
-                let (codes, last_tokens) = (Codes::default(), LastTokens::default());
-                let server = Server { api: self.api.clone(), address, codes, last_tokens };
-                let task = tokio::spawn(server::listen([listener], Arc::new(server)));
+                let server = Arc::new(Server::new(self.api.clone(), address));
+                let task = tokio::spawn(routes::listen([listener], server));
                 self.open = Some(Open { address, task });
                 tracing::info!(%address, "the gateway is open");
                 None

@@ -6,6 +6,8 @@ use std::time::Duration;
 use hyper::StatusCode;
 use imgurd_proto::Error;
 
+use crate::access::unix_time;
+
 /// How long a client is asked to wait if nothing says for how long.
 const LATER: Duration = Duration::from_secs(5);
 
@@ -60,4 +62,9 @@ impl OauthError {
             },
         }
     }
+}
+
+/// The keeper's error as OAuth has it.
+pub(super) fn failed(error: Error) -> OauthError {
+    OauthError::of(error, unix_time())
 }

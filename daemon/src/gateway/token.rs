@@ -1,22 +1,19 @@
 //! `POST /oauth2/token` and `POST /oauth2/revoke` (RFC 6749, sections 4.1.3, 4.4 and 6; RFC 7009).
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use hyper::header::HeaderMap;
 use imgurd_proto::{Error, GetToken, Method as _, RejectToken, Secret, Token};
 use oauth2::{PkceCodeChallenge, PkceCodeVerifier};
 use serde_json::{Map, Value};
 
-use super::Server;
 use super::clients::Client;
 use super::codes::{Redeemed, Request};
-use super::oauth_error::OauthError;
+use super::oauth_error::{OauthError, failed};
 use super::parameters::Parameters;
 use super::reply::{self, Reply};
-use super::server::failed;
+use super::server::Server;
 use crate::access::{Caller, Handle, Rotated, gateway_title, unix_time};
-use crate::mutex::lock;
 
 const KNOWN: [&str; 9] = [
     "client_id",
@@ -29,28 +26,6 @@ const KNOWN: [&str; 9] = [
     "token",
     "token_type_hint",
 ];
-
-/// The access token that each refresh token brought last, so that a client is understood that refreshes because that one is of
-/// no use. A daemon that was restarted does not know, and hands out the current one.
-#[derive(Debug, Default)]
-pub(super) struct LastTokens(Mutex<HashMap<String, Secret>>);
-
-/// More than there are refresh tokens in use, and less than would be a burden.
-const MOST: usize = 1024;
-
-impl LastTokens {
-    fn of(&self, family: &str) -> Option<Secret> {
-        lock(&self.0).get(family).cloned()
-    }
-
-    fn note(&self, family: &str, token: &Secret) {
-        let mut all = lock(&self.0);
-        if all.len() >= MOST && !all.contains_key(family) {
-            all.clear();
-        }
-        all.insert(family.to_owned(), token.clone());
-    }
-}
 
 impl Server {
     pub(super) async fn token(&self, headers: &HeaderMap, body: &[u8]) -> Result<Reply, OauthError> {
