@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use imgurd_proto::{
     Account, CompleteLogin, DEFAULT_LOGIN_TIMEOUT_S, Done, Error, ExportGrant, Findings, GetCredits,
-    GetToken, ImportGrant, ListAccounts, Login as LoginCall, Logout, Method as _, OneAccount, OneExport,
-    Refresh, RejectToken, RemovePermit, RestoreGrant, SetPermit, SignedOut, SomeAccounts, SomeCredits,
-    SomePermits, Token, Watch, import,
+    GetToken, ImportGrant, ListAccounts, Login as LoginCall, Method as _, OneAccount, OneExport, Refresh,
+    RejectToken, RemovePermit, RestoreGrant, SetPermit, SomeAccounts, SomeCredits, SomePermits, Token, Watch,
+    import,
 };
 use url::Url;
 
@@ -258,10 +258,6 @@ impl Api {
 
     pub(super) async fn cancel_login(&self, login_id: &str) -> Result<Done, Error> {
         self.logins.cancel(login_id).await.map(|()| Done {})
-    }
-
-    pub(super) async fn logout(&self, call: Logout) -> Result<SignedOut, Error> {
-        self.keeper.logout(call.account.as_deref()).await.map(accounts::signed_out)
     }
 
     pub(super) fn list_permits(&self) -> Result<SomePermits, Error> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use imgurd_proto::{
-    AddAccount, Discover, Discovery, Error, OneAccount, RemoveAccount, Secret, SetAccount, Settings,
+    AddAccount, Discover, Discovery, Error, Logout, OneAccount, RemoveAccount, Secret, SetAccount, Settings,
     SignedOut,
 };
 use tokio::task::spawn_blocking;
@@ -102,6 +102,10 @@ impl Api {
         self.keep_secret(name, issuer, secret).await
     }
 
+    pub(in crate::ipc) async fn logout(&self, call: Logout) -> Result<SignedOut, Error> {
+        self.keeper.logout(call.account.as_deref()).await.map(signed_out)
+    }
+
     /// Applies a changed file, even if the caller disconnects now.
     pub(in crate::ipc) async fn configure(&self, config: Arc<Config>) -> Result<(), Error> {
         let keeper = self.keeper.clone();
@@ -123,7 +127,7 @@ impl Api {
     }
 }
 
-pub(super) fn signed_out(revoked: Revoked) -> SignedOut {
+fn signed_out(revoked: Revoked) -> SignedOut {
     SignedOut { revoked: revoked.as_ref().map(Result::is_ok), note: revoked.and_then(Result::err) }
 }
 

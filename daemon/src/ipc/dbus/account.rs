@@ -2,14 +2,14 @@
 
 use std::sync::{Arc, Weak};
 
+use imgurd_proto::dbus::Error;
 use imgurd_proto::{Account as Info, SetAccount, Settings};
 use zbus::message::Header;
 use zbus::object_server::SignalEmitter;
 use zbus::{fdo, interface};
 
-use super::admission::Admission;
+use super::admission::{Admission, admit};
 use super::published::Published;
-use super::{Error, admit};
 use crate::ipc::Api;
 
 pub(super) struct Account {

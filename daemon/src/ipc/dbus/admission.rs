@@ -1,6 +1,8 @@
 //! Which calls on the bus are admitted.
 
-use imgurd_proto::Error;
+use std::sync::Weak;
+
+use imgurd_proto::{Error, dbus};
 use zbus::Connection;
 use zbus::message::Header;
 
@@ -34,4 +36,15 @@ impl Admission {
         self.api.check_method(admitted.caller(), needs, &method)?;
         Ok(admitted)
     }
+}
+
+/// Lets the call with this header begin, if its sender may make it. The objects of a connection hold the admission
+/// weakly, because it holds the connection.
+pub(super) async fn admit(admission: &Weak<Admission>, header: &Header<'_>) -> Result<Admitted, dbus::Error> {
+    Ok(admission.upgrade().ok_or_else(gone)?.admit(header).await?)
+}
+
+/// The error for a call on a connection that the daemon has left.
+pub(super) fn gone() -> dbus::Error {
+    dbus::Error::TemporarilyUnavailable("imgurd is leaving the bus; try again in a moment".to_owned())
 }

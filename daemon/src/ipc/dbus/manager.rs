@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::iter;
 use std::sync::{Arc, Weak};
 
-use imgurd_proto::dbus::account_path;
+use imgurd_proto::dbus::{Error, account_path};
 use imgurd_proto::text::cause;
 use imgurd_proto::{
     AddAccount, CompleteLogin, Discover, GetCredits, GetToken, ImportGrant, ListAccounts, Login as LoginCall,
@@ -16,11 +16,11 @@ use zbus::message::Header;
 use zbus::object_server::SignalEmitter;
 use zbus::{OwnedFd, OwnedObjectPath, Variant, interface};
 
-use super::admission::Admission;
+use super::admission::{Admission, admit, gone};
 use super::awaited_logins::AwaitedLogins;
 use super::dictionary::{Dictionary, arguments, dictionary};
+use super::memfd;
 use super::objects::Objects;
-use super::{Error, admit, gone, memfd};
 use crate::access::{Admitted, Caller};
 use crate::ipc::Api;
 

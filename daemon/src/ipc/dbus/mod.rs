@@ -13,20 +13,15 @@ mod objects;
 mod published;
 mod tree;
 
-use std::sync::Weak;
-
-use imgurd_proto::dbus::{BUS_NAME, Error, PATH};
+use imgurd_proto::dbus::{BUS_NAME, PATH};
 use tokio::sync::oneshot;
 use zbus::Connection;
 use zbus::fdo::{DBusProxy, RequestNameFlags, RequestNameReply};
-use zbus::message::Header;
 
-use self::admission::Admission;
 use self::manager::Manager;
 use self::objects::Objects;
 use self::tree::Tree;
 use super::Api;
-use crate::access::Admitted;
 use crate::bus::Bus;
 
 /// Serves callers on the bus, whenever there is one, as long as it is polled. Drops `tried` after the first attempt.
@@ -89,15 +84,4 @@ async fn claim_name(connection: &Connection) -> zbus::Result<()> {
         tracing::info!(name = BUS_NAME, "answering on the session bus");
     }
     Ok(())
-}
-
-/// Lets the call with this header begin, if its sender may make it. The objects of a connection hold the admission
-/// weakly, because it holds the connection.
-async fn admit(admission: &Weak<Admission>, header: &Header<'_>) -> Result<Admitted, Error> {
-    Ok(admission.upgrade().ok_or_else(gone)?.admit(header).await?)
-}
-
-/// The error for a call on a connection that the daemon has left.
-fn gone() -> Error {
-    Error::TemporarilyUnavailable("imgurd is leaving the bus; try again in a moment".to_owned())
 }

@@ -3,14 +3,15 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 
+use imgurd_proto::dbus::Error;
 use zbus::fdo::ManagedObjects;
 use zbus::message::Header;
 use zbus::names::InterfaceName;
 use zbus::object_server::SignalEmitter;
 use zbus::{ObjectPath, Variant, interface};
 
+use super::admission::gone;
 use super::objects::Objects;
-use super::{Error, gone};
 
 /// Replaces the object server's own implementation, which shows every account to every caller. The object server emits
 /// the signals.
