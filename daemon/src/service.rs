@@ -1,22 +1,23 @@
 //! Builds all rooms and connects them.
 
+mod foundation;
+mod options;
 mod refusing;
+mod signals;
+mod sockets;
+mod stores;
 mod unit;
 
 use std::cell::LazyCell;
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{DirBuilder, File};
 use std::future::pending;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use std::{env, io};
 
 use anyhow::{Context, anyhow, bail};
-use imgurd_proto::{Wire, socket_path};
-use listenfd::ListenFd;
 use sd_notify::NotifyState;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -24,52 +25,29 @@ use tokio::time::timeout;
 use crate::access::{Gate, GatewayClients, Permits, Prompts, Rejections, journal};
 use crate::bus::Bus;
 use crate::clock::SystemClock;
-use crate::config::{Config, ConfigFile, SettingsEditor, StoreKind};
+use crate::config::{SettingsEditor, StoreKind};
 use crate::consent::Logins;
 use crate::file_watch::FileWatch;
 use crate::gateway::Gateway;
-use crate::ipc::{self, Api, LocalSocket};
+use crate::ipc::{self, Api};
 use crate::keeper::{self, Keeper};
 use crate::notify::{self, Notifier};
-use crate::ownership::{OTHERS_WRITE, open_own, own_directory, withheld};
 use crate::probe::Probe;
 use crate::provider::{HttpProvider, check_authorities};
-use crate::store::{FileStore, KeySource, MemoryStore, SecretServiceStore, TokenStore, Witnessed};
 use crate::supervisor::{notify_manager, report_state};
 use crate::{network, sleep};
 
-pub use unit::prepare;
+use self::foundation::Foundation;
+pub use self::options::Options;
+use self::signals::{Request, Signals};
+use self::sockets::{Passed, passed, sockets};
+use self::stores::{key_source, open_store};
+pub use self::unit::prepare;
 
 /// How long stopping waits for answers: as long as a request may take.
 const LAST_ANSWERS: Duration = Duration::from_secs(30);
 /// How long stopping waits for the journal, whose disk may not respond.
 const LAST_LINES: Duration = Duration::from_secs(2);
-
-/// The name of the socket that `imgurd-remote.socket` passes.
-const REMOTE: &str = "remote";
-
-/// The command-line options.
-#[derive(Clone, Debug, Default)]
-pub struct Options {
-    /// The configuration file; `None` means `$XDG_CONFIG_HOME/imgurd/config.toml`.
-    pub config: Option<PathBuf>,
-    /// The local socket; `None` means the usual place.
-    pub socket: Option<PathBuf>,
-    /// The socket for callers from other machines. `None` means next to the local socket if that is at its usual
-    /// place, and otherwise no such socket.
-    pub remote_socket: Option<PathBuf>,
-    /// Whether not to answer on D-Bus.
-    pub no_dbus: bool,
-    /// The store to use instead of the configured one.
-    pub store: Option<StoreKind>,
-}
-
-impl Options {
-    fn config_file(&self) -> anyhow::Result<ConfigFile> {
-        let default = || Ok::<_, anyhow::Error>(directory("XDG_CONFIG_HOME", ".config")?.join("config.toml"));
-        Ok(ConfigFile::new(self.config.clone().map_or_else(default, Ok)?))
-    }
-}
 
 /// Checks the configuration and the files that it names. Returns nothing if all is well.
 pub fn check(options: &Options) -> anyhow::Result<()> {
@@ -197,25 +175,6 @@ fn clock() -> anyhow::Result<SystemClock> {
     SystemClock::new().context("cannot create a timer")
 }
 
-struct Foundation {
-    file: ConfigFile,
-    config: Config,
-    /// The directory for the state, which includes grants.
-    state: PathBuf,
-    _lock: File,
-}
-
-impl Foundation {
-    fn lay(options: &Options) -> anyhow::Result<Self> {
-        unit::check_prepared()?;
-        let file = options.config_file()?;
-        let config = file.load()?;
-        let state = directory("XDG_STATE_HOME", ".local/state")?;
-        let lock = lock(&state)?;
-        Ok(Self { file, config, state, _lock: lock })
-    }
-}
-
 async fn reload_on_signal(editor: &SettingsEditor, keeper: &Keeper) {
     let reloading = NotifyState::monotonic_usec_now().ok();
     notify_manager(&[NotifyState::Reloading].into_iter().chain(reloading).collect::<Vec<_>>()).await;
@@ -256,143 +215,11 @@ async fn edited(watch: Option<&mut FileWatch>) {
     }
 }
 
-fn open_store(
-    kind: StoreKind,
-    config: &Config,
-    file: &ConfigFile,
-    state: &Path,
-    bus: impl FnOnce() -> Bus,
-) -> Arc<dyn TokenStore> {
-    let witnesses = state.join("stored");
-    match kind {
-        StoreKind::Memory => Arc::new(MemoryStore::default()),
-        StoreKind::File => {
-            let store = FileStore::new(state.join("grants.keyring"), key_source(config, file));
-            Arc::new(Witnessed::new(store, witnesses))
-        }
-        StoreKind::SecretService => Arc::new(Witnessed::new(SecretServiceStore::new(bus()), witnesses)),
-    }
-}
-
-/// The key from a systemd credential if there is one, or else from the file next to the configuration.
-fn key_source(config: &Config, file: &ConfigFile) -> KeySource {
-    let credential =
-        env::var_os("CREDENTIALS_DIRECTORY").map(|directory| Path::new(&directory).join("imgurd.key"));
-    // An empty line means a key that the service manager did not find (`SetCredential=`).
-    let is_there = |path: &PathBuf| fs::metadata(path).is_ok_and(|metadata| metadata.len() > 1);
-    if let Some(credential) = credential.filter(is_there) {
-        return KeySource::Credential(credential);
-    }
-    let key_file = config.key_file.as_deref().unwrap_or(Path::new("key"));
-    KeySource::File(file.directory().join(key_file))
-}
-
-/// The local socket, and the one for callers from other machines. The service also works without the latter.
-fn sockets(options: &Options, (local, remote): Passed) -> anyhow::Result<Vec<LocalSocket>> {
-    let path = options.socket.clone().unwrap_or_else(socket_path);
-    let local = local.map_or_else(|| LocalSocket::bind(&path, Wire::Socket), Ok)?;
-    ipc::remove_former_remote(&path);
-    let remote = remote.or_else(|| {
-        let path = options.remote_socket.clone().or_else(|| ipc::remote_path(&path))?;
-        LocalSocket::bind(&path, Wire::Remote)
-            .inspect_err(|error| tracing::warn!(error = format!("{error:#}"), "cannot serve other machines"))
-            .ok()
-    });
-    Ok([Some(local), remote].into_iter().flatten().collect())
-}
-
-/// The local socket and the one for other machines, as far as systemd passed them.
-type Passed = (Option<LocalSocket>, Option<LocalSocket>);
-
-/// The sockets that systemd passed, by name (`FileDescriptorName=`, `sd_listen_fds_with_names(3)`): their order is not
-/// guaranteed.
-fn passed() -> anyhow::Result<Passed> {
-    let names = env::var("LISTEN_FDNAMES").unwrap_or_default();
-    let names: Vec<_> = names.split(':').collect();
-    let mut passed = ListenFd::from_env();
-    let (mut local, mut remote) = (None, None);
-    for index in 0..passed.len() {
-        let Some(listener) = passed.take_unix_listener(index)? else { continue };
-        if names.get(index) == Some(&REMOTE) {
-            remote.get_or_insert(LocalSocket::inherit(listener.into(), Wire::Remote)?);
-        } else {
-            local.get_or_insert(LocalSocket::inherit(listener.into(), Wire::Socket)?);
-        }
-    }
-    Ok((local, remote))
-}
-
-/// The daemon's directory below an XDG base directory.
-fn directory(variable: &str, below_home: &str) -> anyhow::Result<PathBuf> {
-    let base = env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute());
-    let home = || env::home_dir().filter(|path| path.is_absolute()).map(|home| home.join(below_home));
-    match base.or_else(home) {
-        Some(base) => Ok(base.join("imgurd")),
-        None => bail!("neither {variable} nor HOME is set; set HOME"),
-    }
-}
-
-/// Prevents a second daemon from using the same grants, even one in a container that shares the home directory.
-fn lock(state: &Path) -> anyhow::Result<File> {
-    let shown = state.display();
-    own_directory(state, OTHERS_WRITE)?;
-    let path = state.join("lock");
-    let file = open_own(&path, OpenOptions::new().create(true).truncate(false).write(true).mode(0o600))
-        .map_err(|error| {
-            let advice = withheld(&error, state);
-            let advice = advice.unwrap_or_else(|| "remove it if imgurd did not create it".to_owned());
-            anyhow::Error::new(error).context(format!("cannot open {}; {advice}", path.display()))
-        })?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => {
-            bail!(
-                "another imgurd already uses the grants in {shown}; use that one, or stop it with `systemctl --user \
-                 stop imgurd`"
-            )
-        }
-        Err(TryLockError::Error(error)) => {
-            Err(error).with_context(|| format!("cannot lock {}", path.display()))
-        }
-    }
-}
-
 /// Raises the limit to have a descriptor for each caller: the soft limit is often only 1024.
 fn raise_descriptor_limit() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);
     if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {
         tracing::debug!(%error, "cannot raise the limit of file descriptors");
-    }
-}
-
-#[derive(Debug, PartialEq, Eq)]
-enum Request {
-    Reload,
-    Stop,
-}
-
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-    hangup: Signal,
-}
-
-impl Signals {
-    fn new() -> io::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            hangup: signal(SignalKind::hangup())?,
-        })
-    }
-
-    async fn next(&mut self) -> Request {
-        tokio::select! {
-            Some(()) = self.terminate.recv() => Request::Stop,
-            Some(()) = self.interrupt.recv() => Request::Stop,
-            Some(()) = self.hangup.recv() => Request::Reload,
-            else => pending().await,
-        }
     }
 }

@@ -10,7 +10,10 @@ use sd_notify::NotifyState;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use super::{Foundation, Options, Passed, Request, Signals};
+use super::foundation::Foundation;
+use super::options::Options;
+use super::signals::{Request, Signals};
+use super::sockets::Passed;
 use crate::bus::Bus;
 use crate::config::ConfigError;
 use crate::ipc::{Refusal, refuse};

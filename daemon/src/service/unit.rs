@@ -12,8 +12,10 @@ use std::{env, fs};
 use anyhow::{Context, anyhow, bail};
 use imgurd_proto::text::cause;
 
-use super::{KeySource, Options, directory, key_source};
+use super::options::{Options, directory};
+use super::stores::key_source;
 use crate::ownership::{OTHERS_WRITE, check_place, own_directory};
+use crate::store::KeySource;
 
 /// The unit's own runtime directory (`RuntimeDirectory=`). Sandboxes may have access to the one with the socket, and
 /// could replace files in it.
