@@ -36,7 +36,9 @@ pub(super) type Message = Box<dyn FnOnce(&mut Actor) + Send>;
 pub(super) type Answerer = oneshot::Sender<Result<Progress, Error>>;
 
 pub(super) struct Actor {
-    pub(super) runner: EffectRunner,
+    runner: EffectRunner,
+    /// Has this actor do more, once something has ended that it started.
+    own: mpsc::Sender<Message>,
     pub(super) clock: Arc<dyn Clock>,
     /// The wall clock minus the uptime, in milliseconds. It changes when the clock is set.
     epoch: i64,
@@ -73,12 +75,14 @@ pub(super) fn spawn_with_dice(
 ) -> Keeper {
     let (messages, inbox) = mpsc::channel(QUEUE);
     let (own, own_inbox) = mpsc::channel(QUEUE);
+    let (results, results_inbox) = mpsc::channel(QUEUE);
     let (directory, directory_reader) = watch::channel(Arc::default());
     let (changes, changes_reader) = watch::channel(0);
     let (waits, waits_reader) = watch::channel(false);
     let calls = Arc::<CallLog>::default();
     let mut actor = Actor {
-        runner: EffectRunner { provider: provider.clone(), store, actor: own },
+        runner: EffectRunner { provider: provider.clone(), store, results },
+        own,
         clock: clock.clone(),
         epoch: epoch(&*clock),
         dice,
@@ -93,7 +97,7 @@ pub(super) fn spawn_with_dice(
         falling_asleep: Vec::new(),
     };
     actor.configure(config);
-    tokio::spawn(actor.run(inbox, own_inbox));
+    tokio::spawn(actor.run(inbox, own_inbox, results_inbox));
     Keeper {
         messages,
         directory: directory_reader,
@@ -107,7 +111,12 @@ pub(super) fn spawn_with_dice(
 }
 
 impl Actor {
-    async fn run(mut self, mut inbox: mpsc::Receiver<Message>, mut own_inbox: mpsc::Receiver<Message>) {
+    async fn run(
+        mut self,
+        mut inbox: mpsc::Receiver<Message>,
+        mut own: mpsc::Receiver<Message>,
+        mut results: mpsc::Receiver<(String, Event)>,
+    ) {
         let clock = self.clock.clone();
         let mut store_changes = self.runner.store.changes();
         loop {
@@ -115,7 +124,8 @@ impl Actor {
             // Results have priority over requests, so that a crowd of callers cannot delay saving an answer.
             tokio::select! {
                 biased;
-                message = own_inbox.recv() => message.into_iter().for_each(|message| message(&mut self)),
+                Some((account, event)) = results.recv() => self.step(&account, event),
+                Some(message) = own.recv() => message(&mut self),
                 () = clock.sleep_until(wake) => self.tick(),
                 replaced = changed(&mut store_changes) => self.store_changed(replaced),
                 message = inbox.recv() => match message {
@@ -244,10 +254,33 @@ impl Actor {
     }
 
     pub(super) fn identify(&self, account: String, reply: oneshot::Sender<TokenOwner>) {
-        match self.slots.get(&account).and_then(|slot| slot.account.identifiable()) {
-            Some((generation, inquiry)) => self.runner.identify(account, generation, inquiry, reply),
-            None => drop(reply.send(TokenOwner::Unsupported)),
-        }
+        let inquiry = self.slots.get(&account).and_then(|slot| slot.account.identifiable());
+        let Some((generation, inquiry)) = inquiry else { return drop(reply.send(TokenOwner::Unsupported)) };
+        self.after(self.runner.provider.identify(inquiry), move |actor, owner| {
+            actor.step(&account, Event::Identified { generation, owner: owner.clone() });
+            let _ = reply.send(owner);
+        });
+    }
+
+    pub(super) fn unlock(&self, reply: oneshot::Sender<Result<(), Error>>) {
+        self.after(self.runner.store.unlock(), move |actor, unlocked| {
+            actor.reload();
+            let unlocked = unlocked.map_err(|error| Error::StoreUnavailable { reason: error.to_string() });
+            let _ = reply.send(unlocked);
+        });
+    }
+
+    /// Has `work` end without the actor, and `then` done with its result.
+    fn after<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+        then: impl FnOnce(&mut Self, T) + Send + 'static,
+    ) {
+        let own = self.own.clone();
+        tokio::spawn(async move {
+            let result = work.await;
+            let _ = own.send(Box::new(|actor| then(actor, result))).await;
+        });
     }
 
     /// The store may work again.

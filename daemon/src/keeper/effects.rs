@@ -1,16 +1,14 @@
-//! Carries out the effects of an account. Each effect has its own task, which sends its result back as a message.
+//! Carries out the effects of an account. Each effect has its own task, which sends its result back.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use imgurd_proto::Error;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::account::{Effect, Event};
-use super::actor::{Actor, Message};
 use super::{LONGEST_VERIFICATION, NO_ANSWER};
-use crate::provider::{Inquiry, Provider, Reply, Revocation, TokenOwner};
+use crate::provider::{Provider, Reply, Revocation, TokenOwner};
 use crate::store::TokenStore;
 
 /// How long a new token waits for a store that does not answer.
@@ -20,16 +18,14 @@ const STORE_PATIENCE: Duration = Duration::from_secs(2);
 pub(super) struct EffectRunner {
     pub(super) provider: Arc<dyn Provider>,
     pub(super) store: Arc<dyn TokenStore>,
-    pub(super) actor: mpsc::Sender<Message>,
+    /// The results, each with the name of its account.
+    pub(super) results: mpsc::Sender<(String, Event)>,
 }
 
 impl EffectRunner {
     pub(super) fn run(&self, account: &str, effect: Effect) {
-        let (actor, name) = (self.actor.clone(), account.to_owned());
-        let report = async move |event| {
-            let name = name.clone();
-            let _ = actor.send(Box::new(move |actor| actor.step(&name, event))).await;
-        };
+        let (results, name) = (self.results.clone(), account.to_owned());
+        let report = async move |event| drop(results.send((name.clone(), event)).await);
         match effect {
             Effect::Load => {
                 let load = self.store.load(account.to_owned());
@@ -77,37 +73,6 @@ impl EffectRunner {
             if let Err(reason) = revoking.await {
                 tracing::warn!(reason, "the server did not revoke a grant that came after the logout");
             }
-        });
-    }
-
-    /// Asks the API whose grant it is, for a waiting caller.
-    pub(super) fn identify(
-        &self,
-        account: String,
-        generation: u64,
-        inquiry: Inquiry,
-        reply: oneshot::Sender<TokenOwner>,
-    ) {
-        let (identifying, actor) = (self.provider.identify(inquiry), self.actor.clone());
-        tokio::spawn(async move {
-            let owner = identifying.await;
-            let identified = move |actor: &mut Actor| {
-                actor.step(&account, Event::Identified { generation, owner: owner.clone() });
-                let _ = reply.send(owner);
-            };
-            let _ = actor.send(Box::new(identified)).await;
-        });
-    }
-
-    pub(super) fn unlock(&self, reply: oneshot::Sender<Result<(), Error>>) {
-        let (unlock, actor) = (self.store.unlock(), self.actor.clone());
-        tokio::spawn(async move {
-            let result = unlock.await.map_err(|error| Error::StoreUnavailable { reason: error.to_string() });
-            let unlocked = move |actor: &mut Actor| {
-                actor.reload();
-                let _ = reply.send(result);
-            };
-            let _ = actor.send(Box::new(unlocked)).await;
         });
     }
 }

@@ -240,7 +240,7 @@ impl Keeper {
 
     /// Unlocks the store, and reads what was unreadable before.
     pub async fn unlock_store(&self) -> Result<(), Error> {
-        self.send(|actor, reply| actor.runner.unlock(reply)).await?
+        self.send(|actor, reply| actor.unlock(reply)).await?
     }
 
     /// Applies another configuration.

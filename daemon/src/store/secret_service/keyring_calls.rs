@@ -19,7 +19,8 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::timeout;
 use zbus::names::BusName;
 
-use super::{SERVICE, sentences};
+use super::proxies::SERVICE;
+use super::sentences;
 use crate::memory;
 use crate::store::{Changes, IfMissing, StoreError, item};
 

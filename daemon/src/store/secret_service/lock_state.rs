@@ -10,8 +10,8 @@ use zbus::{Connection, OwnedObjectPath};
 
 use super::prompt::{SILENCE, answer};
 use super::provider::Provider;
-use super::proxies::{NAME, NO_OBJECT, ServiceProxy};
-use super::{SERVICE, kwallet, sentences};
+use super::proxies::{NAME, NO_OBJECT, SERVICE, ServiceProxy};
+use super::{kwallet, sentences};
 use crate::bus::Bus;
 use crate::store::StoreError;
 

@@ -40,9 +40,6 @@ use super::{Changes, IfMissing, StoreError, TokenStore, item};
 use crate::bus::Bus;
 use crate::grant::Record;
 
-/// The attribute `service` of our items; `username` is the account's name.
-const SERVICE: &str = "imgurd";
-
 /// Keeps records in the desktop's keyring, an item an account.
 #[derive(Clone)]
 pub struct SecretServiceStore {

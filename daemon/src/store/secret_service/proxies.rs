@@ -12,6 +12,9 @@ use zbus::{ObjectPath, OwnedObjectPath, OwnedVariant, Type, Variant};
 /// The name that whichever keyring there is owns on the bus.
 pub(super) const NAME: &str = "org.freedesktop.secrets";
 
+/// The attribute `service` of our items; `username` is the account's name.
+pub(super) const SERVICE: &str = "imgurd";
+
 /// The object path that means "no object".
 pub(super) const NO_OBJECT: &str = "/";
 
