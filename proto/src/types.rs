@@ -21,9 +21,6 @@ record! {
         expires_at?: i64,
         /// The user who signed in, by the name that the server gave.
         username?: String,
-        /// What the token allows (RFC 6749, section 3.3): the scope that the server granted, or else the requested one;
-        /// absent if neither is known, as with Imgur.
-        scope?: String,
     }
 }
 

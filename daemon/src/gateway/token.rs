@@ -37,7 +37,7 @@ impl Server {
             Some("client_credentials") if !client.settings.public => {
                 let account = self.account_of(&client)?;
                 let token = self.current(&client, &account).await?;
-                Ok(Self::granted(&token, None))
+                Ok(self.granted(&token, None))
             }
             Some("client_credentials") => Err(OauthError::new(
                 "unauthorized_client",
@@ -77,7 +77,7 @@ impl Server {
             return Err(OauthError::grant(USED));
         }
         self.last_tokens.note(&family, &token.access_token);
-        Ok(Self::granted(&token, Some(&handle)))
+        Ok(self.granted(&token, Some(&handle)))
     }
 
     async fn issue(
@@ -114,8 +114,8 @@ impl Server {
         let family = handle.family.clone();
         match self.api.clients.rotate(&client.name, handle).await.map_err(failed)? {
             // Said again, since some clients forget a refresh token that an answer does not repeat.
-            Rotated::Kept => Ok(Self::granted(&token, Some(shown))),
-            Rotated::Replaced(new) => Ok(Self::granted(&token, Some(&new))),
+            Rotated::Kept => Ok(self.granted(&token, Some(shown))),
+            Rotated::Replaced(new) => Ok(self.granted(&token, Some(&new))),
             // Somebody has used it at the same time: RFC 9700, section 4.14.2.
             Rotated::Void => {
                 self.api.clients.revoke_family(&client.name, &family).await.map_err(failed)?;
@@ -160,7 +160,7 @@ impl Server {
         self.api.keeper.resolve(client.settings.account.as_deref()).map_err(failed)
     }
 
-    fn granted(token: &Token, handle: Option<&Secret>) -> Reply {
+    fn granted(&self, token: &Token, handle: Option<&Secret>) -> Reply {
         let mut answer = Map::new();
         answer.insert("access_token".into(), token.access_token.expose().into());
         answer.insert("token_type".into(), token.token_type.as_str().into());
@@ -173,8 +173,8 @@ impl Server {
         }
         // Required if it is not the one that the client asked for. A server may ignore that (RFC 6749, section 3.3), and
         // an unknown one, such as Imgur's, limits nothing.
-        if let Some(scope) = &token.scope {
-            answer.insert("scope".into(), scope.as_str().into());
+        if let Some(scope) = self.api.keeper.scope(&token.account) {
+            answer.insert("scope".into(), scope.into());
         }
         reply::json(&Value::Object(answer))
     }

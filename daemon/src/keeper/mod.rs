@@ -101,6 +101,13 @@ impl Keeper {
             .collect())
     }
 
+    /// What the token of this account allows, if known (RFC 6749, section 3.3).
+    #[must_use]
+    pub fn scope(&self, account: &str) -> Option<String> {
+        let (_, snapshots) = self.find(Some(account)).ok()?;
+        snapshots.borrow().served.as_ref()?.scope.clone()
+    }
+
     /// One account.
     pub fn account(&self, account: Option<&str>) -> Result<Account, Error> {
         let (name, snapshots) = self.find(account)?;

@@ -220,7 +220,7 @@ proptest! {
         token in "[A-Za-z0-9+/._-]{16,80}", account in "[a-z]{1,8}", name in ".{0,40}", pid in any::<Option<i32>>()
     ) {
         let token = imgurd_proto::Token {
-            account, access_token: token.as_str().into(), token_type: "Bearer".to_owned(), expires_at: None, username: Some(name), scope: None,
+            account, access_token: token.as_str().into(), token_type: "Bearer".to_owned(), expires_at: None, username: Some(name),
         };
         for outcome in [Outcome::Granted, Outcome::Denied] {
             for wire in [Wire::Socket, Wire::Remote, Wire::Bus] {

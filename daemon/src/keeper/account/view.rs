@@ -42,6 +42,8 @@ const LAST_RESORT: Duration = Duration::from_millis(1);
 pub(crate) struct Served {
     access: Access,
     token: Arc<Token>,
+    /// What the token allows, if known (RFC 6749, section 3.3): what the server granted, or else what was requested.
+    pub(in crate::keeper) scope: Option<String>,
 }
 
 /// What a caller gets from a snapshot.
@@ -158,9 +160,9 @@ impl Machine {
             token_type: access.token_type.clone(),
             expires_at: access.expires_at().map(Timestamp::as_secs),
             username: grant.username.clone(),
-            scope: grant.scope.clone().or_else(|| self.config.scope.clone()),
         };
-        Some(Served { access, token: Arc::new(token) })
+        let scope = grant.scope.clone().or_else(|| self.config.scope.clone());
+        Some(Served { access, token: Arc::new(token), scope })
     }
 
     pub(super) fn is_fresh(&self, now: Timestamp) -> bool {

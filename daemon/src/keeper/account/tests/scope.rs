@@ -3,10 +3,7 @@
 use super::*;
 
 fn served(bench: &Bench) -> Option<String> {
-    match bench.account().snapshot(bench.now.at).verdict(&Want::Valid(MINUTE), false, None, bench.now.at) {
-        super::super::Verdict::Token(token) => token.scope.clone(),
-        verdict => panic!("expected a token, found {verdict:?}"),
-    }
+    bench.account().snapshot(bench.now.at).served.expect("there is a token").scope.clone()
 }
 
 fn granted(scope: Option<&str>) -> Answer {
