@@ -26,8 +26,9 @@ imgurctl refuses a template with any other {{, or with a placeholder that does n
 
 --follow runs until you end it. The file then stays, and its token is valid until it expires. If imgurd has no token, \
 imgurctl prints the reason, keeps the last token in the file, and waits for the next one. Only you can read the file \
-(0600); imgurctl replaces it atomically, and restores it if another program deletes or changes it. CMD runs after each new \
-token, including the first, with empty input. If CMD fails, imgurctl reports it and continues.")]
+(0600); imgurctl replaces it atomically, and restores it if another program deletes or changes it. A second imgurctl that follows \
+into the same file is refused. CMD runs after each new token, including the first, with empty input. While CMD runs, \
+imgurctl writes further tokens, and runs CMD once more when it ends. If CMD fails, imgurctl reports it and continues.")]
 pub(crate) struct TokenArgs {
     #[command(flatten)]
     pub(crate) ask: WaitArgs,

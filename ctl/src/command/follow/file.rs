@@ -1,18 +1,23 @@
 //! The file itself: a reader finds either the old token or the new one, complete.
 
 use std::fmt;
-use std::fs;
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Write as _};
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{self, Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use crate::failure::Failure;
 use imgurd_proto::text::cause;
+use rustix::fs::OFlags;
 
 #[derive(Debug)]
 pub(super) struct TokenFile {
     path: PathBuf,
     directory: PathBuf,
+    /// The file at the path, as long as it is this program's. It is locked (flock(2)), so that another `imgurctl token
+    /// --follow` does not write it too: each would restore its own token over the other's.
+    claimed: Mutex<Option<File>>,
 }
 
 impl TokenFile {
@@ -26,7 +31,7 @@ impl TokenFile {
                 path.display()
             )));
         };
-        let file = Self { path, directory };
+        let file = Self { path, directory, claimed: Mutex::default() };
         file.check()?;
         Ok(file)
     }
@@ -35,6 +40,31 @@ impl TokenFile {
     pub(super) fn write(&self, text: &str) -> Result<(), Failure> {
         self.check()?;
         self.replace_or_tell(text)
+    }
+
+    /// Locks the file that is at the path, if there is one. Refuses it if another `imgurctl` has locked it.
+    fn claim(&self) -> Result<(), Failure> {
+        let mut claimed = self.claimed.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+            let opened =
+                OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(&self.path);
+            // A file that cannot be read is replaced, as one that another program wrote.
+            let Ok(found) = opened else { return Ok(()) };
+            if claimed.as_ref().is_some_and(|claimed| is_same(claimed, &found)) {
+                return Ok(());
+            }
+            if matches!(found.try_lock(), Err(TryLockError::WouldBlock)) {
+                return Err(usage(format!(
+                    "another `imgurctl token --follow` keeps {self}; end it, or name another file"
+                )));
+            }
+            // Its keeper may have replaced it before it was locked.
+            if File::open(&self.path).is_ok_and(|now| is_same(&now, &found)) {
+                *claimed = Some(found);
+                return Ok(());
+            }
+        }
     }
 
     fn replace_or_tell(&self, text: &str) -> Result<(), Failure> {
@@ -52,6 +82,7 @@ impl TokenFile {
         if self.path.is_dir() && !self.path.is_symlink() {
             let _ = fs::remove_dir(&self.path); // an empty one
         }
+        self.claim()?;
         self.replace_or_tell(text)
     }
 
@@ -78,7 +109,10 @@ impl TokenFile {
         file.write_all(text.as_bytes())?;
         // Otherwise the file may be empty after a power cut.
         file.as_file().sync_all()?;
-        file.persist(&self.path).map_err(|error| error.error).map(drop)
+        let _ = file.as_file().try_lock(); // not every file system has locks
+        let mut claimed = self.claimed.lock().unwrap_or_else(PoisonError::into_inner);
+        *claimed = Some(file.persist(&self.path).map_err(|error| error.error)?);
+        Ok(())
     }
 
     /// Refuses a symlink: it would be replaced, and the old token would stay at its target.
@@ -91,9 +125,14 @@ impl TokenFile {
             Err(error) if error.kind() != ErrorKind::NotFound => {
                 Err(usage(format!("cannot access {self}: {error}; name another file", error = cause(&error))))
             }
-            _ => Ok(()),
+            _ => self.claim(),
         }
     }
+}
+
+fn is_same(one: &File, other: &File) -> bool {
+    let identity = |file: &File| file.metadata().map(|found| (found.dev(), found.ino())).ok();
+    identity(one).is_some_and(|one| identity(other) == Some(one))
 }
 
 fn usage(reason: String) -> Failure {
@@ -133,6 +172,29 @@ mod tests {
             1,
             "no other file remains in the directory"
         );
+    }
+
+    #[test]
+    fn refuses_a_file_that_another_follower_keeps_until_that_ends() {
+        let home = tempfile::tempdir().expect("a directory");
+        let path = home.path().join("token");
+        let first = TokenFile::new(&path).expect("a file");
+        let second = TokenFile::new(&path).expect("nobody has written it");
+        first.write("first").expect("written");
+        for refused in [second.write("second"), second.put_back("second"), TokenFile::new(&path).map(drop)] {
+            let failure = refused.expect_err("refused");
+            assert!(
+                failure.exit_code() == 2 && failure.to_string().contains("another `imgurctl"),
+                "{failure}"
+            );
+        }
+        first.write("again").expect("the first one goes on");
+        fs::remove_file(&path).expect("removed");
+        first.put_back("again").expect("restored");
+        assert_eq!(fs::read_to_string(&path).expect("read"), "again");
+        drop(first);
+        second.write("second").expect("the first one has ended");
+        assert_eq!(fs::read_to_string(&path).expect("read"), "second");
     }
 
     #[test]

@@ -140,6 +140,27 @@ fn follow_restores_a_file_that_was_deleted_or_changed() {
 }
 
 #[test]
+fn a_second_follower_of_the_same_file_is_refused_until_the_first_one_ends() {
+    let scene = Scene::memory(Behaviour::default()).signed_in();
+    let file = file(&scene);
+    let first = follow(&scene, &file, &[]);
+    wait_for_content(&file, |text| text == format!("{}\n", scene.token()));
+    let refused = follow(&scene, &file, &["--header"]).finish().exits(2);
+    assert!(refused.complaint().contains("another `imgurctl token --follow` keeps"), "{}", refused.stderr);
+    let elsewhere = file.with_file_name("elsewhere");
+    let other = follow(&scene, &elsewhere, &["--header"]);
+    let new = scene.refresh();
+    wait_for_content(&file, |text| text == format!("{new}\n"));
+    wait_for_content(&elsewhere, |text| text == format!("Authorization: Bearer {new}\n"));
+    end(other);
+    first.signal(Signal::KILL);
+    first.finish();
+    let second = follow(&scene, &file, &["--header"]);
+    wait_for_content(&file, |text| text == format!("Authorization: Bearer {new}\n"));
+    end(second);
+}
+
+#[test]
 fn follow_restores_the_file_when_its_directory_is_replaced() {
     let scene = Scene::memory(Behaviour::default()).signed_in();
     let parent = scene.bed.root().join("parent");
