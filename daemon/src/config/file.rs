@@ -106,7 +106,7 @@ impl ConfigFile {
         if self.read()? != before {
             let reason =
                 "Another program edited config.toml at the same moment, so imgurd changed nothing; try again";
-            return Err(Error::TemporarilyUnavailable { reason: reason.to_owned(), retry_at: None });
+            return Err(Error::unavailable(reason));
         }
         self.write(&after).map_err(|error| self.unwritable(&error))?;
         Ok(config)

@@ -5,7 +5,6 @@ use imgurd_proto::{Error, State};
 use super::refreshing::Trouble;
 use super::{Machine, Shelf};
 use crate::grant::{Grant, Timestamp};
-use crate::keeper::try_later;
 use crate::provider::{Answer, Delivery, Owner, TokenOwner, Transient};
 
 /// Why a new grant is not used.
@@ -185,15 +184,21 @@ impl Machine {
     }
 
     pub(super) fn is_busy(&self) -> Error {
-        try_later(format!("Too many requests for {} are in progress; try again in a moment", self.name))
+        Error::unavailable(format!(
+            "Too many requests for {} are in progress; try again in a moment",
+            self.name
+        ))
     }
 
     pub(super) fn is_verifying(&self) -> Error {
-        try_later(format!("imgurd is still verifying an import into {}; try again in a moment", self.name))
+        Error::unavailable(format!(
+            "imgurd is still verifying an import into {}; try again in a moment",
+            self.name
+        ))
     }
 
     pub(super) fn is_refreshing(&self) -> Error {
-        try_later(format!("imgurd is refreshing {}; try again in a moment", self.name))
+        Error::unavailable(format!("imgurd is refreshing {}; try again in a moment", self.name))
     }
 
     pub(super) fn signed_out_meanwhile(&self) -> Error {
@@ -292,7 +297,7 @@ impl Machine {
                     "The server rejected this token ({reason}), and the current grant stays; import another token"
                 ),
             ),
-            Answer::Transient(Transient { reason, .. }) => try_later(format!(
+            Answer::Transient(Transient { reason, .. }) => Error::unavailable(format!(
                 "imgurd could not verify the token: {reason}. The current grant stays; try again later, or run \
                  `imgurctl import {} --replace`",
                 self.name
@@ -382,7 +387,7 @@ pub(super) fn set_aside_for_its_issuer(grant: &Grant) -> Error {
 /// The imported grant is not verified, so it replaces none. The server may have received it, so imgurd does not
 /// delete it.
 pub(super) fn kept_unverified(reason: &str) -> Error {
-    try_later(format!(
+    Error::unavailable(format!(
         "imgurd could not verify the token: {reason}. It set the token aside and keeps the current grant; import it \
          again with --replace when the server answers"
     ))
