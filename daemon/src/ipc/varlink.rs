@@ -209,28 +209,28 @@ struct HandedOut<'a> {
 
 async fn login(call: &Call<'_, &RawValue>, api: &Api, answers: &mut Answers<'_>) -> Answer {
     let mut login = api.login(streaming(call)?).await?;
-    let (login_id, url) = (login.id.clone(), Some(login.url.to_string()));
-    let code = login.code.as_ref();
+    let code = login.open.code.as_ref();
+    let reply = LoginReply { login_id: login.open.id.clone(), ..LoginReply::default() };
     let begun = LoginReply {
-        url,
-        paste: Some(login.paste),
+        url: Some(login.open.url.to_string()),
+        paste: Some(login.open.paste),
         user_code: code.map(|code| code.user_code.clone()),
         verification_uri_complete: code.and_then(|code| code.complete.as_ref().map(Url::to_string)),
-        ..LoginReply::of(login_id)
+        ..reply.clone()
     };
     answers.stream(begun, true).await?;
-    let mut hint = login.hint.clone();
+    let mut hint = login.open.hint.clone();
     let SignedIn { account, note } = loop {
         tokio::select! {
             biased;
             outcome = login.outcome() => break outcome?,
             Ok(()) = hint.changed() => {
                 let note = hint.borrow_and_update().clone();
-                answers.stream(LoginReply { note, ..LoginReply::of(login.id.clone()) }, true).await?;
+                answers.stream(LoginReply { note, ..reply.clone() }, true).await?;
             }
         }
     };
-    let ended = LoginReply { account: Some(account), note, ..LoginReply::of(login.id.clone()) };
+    let ended = LoginReply { account: Some(account), note, ..reply };
     answers.stream(ended, false).await?;
     Ok(None)
 }
@@ -278,7 +278,7 @@ fn arguments<P: DeserializeOwned>(call: &Call<'_, &RawValue>) -> Result<P, Servi
     })
 }
 
-fn streaming<P: Method>(call: &Call<'_, &RawValue>) -> Result<P, ServiceError> {
+fn streaming<P: DeserializeOwned>(call: &Call<'_, &RawValue>) -> Result<P, ServiceError> {
     if call.more { arguments(call) } else { Err(ServiceError::ExpectedMore {}) }
 }
 

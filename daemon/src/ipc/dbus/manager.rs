@@ -240,8 +240,8 @@ impl Manager {
         let _admitted = self.admit(&header).await?;
         let call = LoginCall { account: Some(account), ..arguments(&options)? };
         let login = self.api.login(call).await?;
-        let answer = (login.id.clone(), login.url.to_string());
-        let account = login.account.clone();
+        let answer = (login.open.id.clone(), login.open.url.to_string());
+        let account = login.open.account.clone();
         if let Some(end) = self.awaited.end_of(login) {
             let emitter = emitter.into_owned();
             tokio::spawn(async move {
