@@ -94,11 +94,10 @@ impl BusCallers {
 }
 
 fn full(QuotaExceeded { size }: QuotaExceeded) -> Error {
-    let reason = format!(
+    Error::unavailable(format!(
         "imgurd serves at most {size} calls at a time from this kind of caller; wait for some to finish, then try \
          again"
-    );
-    Error::unavailable(reason)
+    ))
 }
 
 /// The sender of the message with this header.
@@ -128,5 +127,5 @@ async fn credentials(connection: &Connection, sender: &UniqueName<'_>) -> zbus::
 }
 
 fn unknown() -> Error {
-    Error::AccessDenied { reason: "The bus did not identify the caller; try again in a moment".to_owned() }
+    Error::denied("The bus did not identify the caller; try again in a moment")
 }

@@ -296,6 +296,5 @@ impl Api {
 }
 
 fn no_such_account() -> Error {
-    let reason = "There is no account with this name; see `imgurctl account list`";
-    Error::AccessDenied { reason: reason.to_owned() }
+    Error::denied("There is no account with this name; see `imgurctl account list`")
 }
