@@ -11,6 +11,7 @@ use toml_edit::{Array, DocumentMut, Item, Table, value};
 use url::Url;
 
 use super::account::{AccountConfig, check_name};
+use super::file::parent;
 use super::{Config, ConfigError, ConfigFile};
 
 /// Schemes that browsers execute or show themselves. No answer may be sent to such an address.
@@ -232,11 +233,7 @@ fn section(document: &mut DocumentMut) -> Result<&mut Table, Error> {
 }
 
 fn clients(document: &mut DocumentMut) -> Result<&mut Table, Error> {
-    let item = section(document)?.entry("clients").or_insert_with(|| {
-        let mut table = Table::new();
-        table.set_implicit(true);
-        Item::Table(table)
-    });
+    let item = section(document)?.entry("clients").or_insert_with(parent);
     item.as_table_mut().ok_or_else(|| written_inline("clients"))
 }
 

@@ -87,7 +87,7 @@ pub struct OpenLogin {
 
 impl OpenLogin {
     /// A share for another caller; `None` if the login has no callers any more.
-    fn join(self, flow: Flow, paste: bool, patience: Duration) -> Result<Option<Login>, Error> {
+    fn join(&self, flow: Flow, paste: bool, patience: Duration) -> Result<Option<Login>, Error> {
         let Some(wanted) = self.wanted.upgrade() else { return Ok(None) };
         if (self.flow, self.paste) != (flow, paste) {
             let account = &self.account;
@@ -95,7 +95,7 @@ impl OpenLogin {
                 "Another sign-in to {account} is in progress with other options; complete or cancel it first"
             )));
         }
-        Ok(Some(Login { open: self, deadline: Some(Instant::now() + patience), _wanted: wanted }))
+        Ok(Some(Login { open: self.clone(), deadline: Some(Instant::now() + patience), _wanted: wanted }))
     }
 }
 
@@ -156,12 +156,11 @@ impl Logins {
         let paste = flow != Flow::Device && (options.paste || flow == Flow::Pin || !is_local);
         let began = self.keeper.begin(account, config.issuer(), flow, options.client_secret.clone()).await?;
         while let Some(pending) = self.find_of(account) {
-            let mut outcome = pending.outcome.clone();
             if let Some(login) = pending.join(flow, paste, options.timeout)? {
                 return Ok(login);
             }
             // No caller wants the earlier login any more. Wait until it has ended and its port is free.
-            let _ = outcome.wait_for(Option::is_some).await;
+            let _ = pending.outcome.clone().wait_for(Option::is_some).await;
         }
         if flow == Flow::Device {
             return self.begin_device(account, config, options, began).await;
