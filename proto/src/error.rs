@@ -105,11 +105,6 @@ impl Error {
         Self::InvalidArgument { field: field.into(), reason: reason.into() }
     }
 
-    /// An [`Error::AccessDenied`].
-    pub fn denied(reason: impl Into<String>) -> Self {
-        Self::AccessDenied { reason: reason.into() }
-    }
-
     /// An [`Error::TemporarilyUnavailable`] that nothing but another call ends.
     pub fn unavailable(reason: impl Into<String>) -> Self {
         Self::TemporarilyUnavailable { reason: reason.into(), retry_at: None }

@@ -100,7 +100,7 @@ fn unmapped(path: &Path) -> Error {
          (`unshare --map-current-user`, `podman run --userns=keep-id`), or call from outside",
         path.display()
     );
-    Error::denied(reason)
+    Error::AccessDenied { reason }
 }
 
 fn not_ours(path: &Path) -> Error {
@@ -110,7 +110,7 @@ fn not_ours(path: &Path) -> Error {
          your own imgurd, which is {own} by default",
         path.display()
     );
-    Error::denied(reason)
+    Error::AccessDenied { reason }
 }
 
 #[cfg(test)]

@@ -94,10 +94,11 @@ impl BusCallers {
 }
 
 fn full(QuotaExceeded { size }: QuotaExceeded) -> Error {
-    Error::unavailable(format!(
+    let reason = format!(
         "imgurd serves at most {size} calls at a time from this kind of caller; wait for some to finish, then try \
          again"
-    ))
+    );
+    Error::unavailable(reason)
 }
 
 /// The sender of the message with this header.
@@ -127,5 +128,5 @@ async fn credentials(connection: &Connection, sender: &UniqueName<'_>) -> zbus::
 }
 
 fn unknown() -> Error {
-    Error::denied("The bus did not identify the caller; try again in a moment")
+    Error::AccessDenied { reason: "The bus did not identify the caller; try again in a moment".to_owned() }
 }

@@ -89,10 +89,11 @@ impl Caller {
             return Ok(());
         }
         tracing::debug!(uid = self.uid, "refused another user");
-        Err(Error::denied(
-            "These tokens belong to another user, and imgurd serves nobody else, not even root; call as that user, or \
-             run your own imgurd",
-        ))
+        Err(Error::AccessDenied {
+            reason: "These tokens belong to another user, and imgurd serves nobody else, not even root; call as that \
+                     user, or run your own imgurd"
+                .to_owned(),
+        })
     }
 
     /// Its class in rules. A sandboxed program stays one on whichever socket it calls.

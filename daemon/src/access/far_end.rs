@@ -5,13 +5,13 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 
-use rustix::process::{Pid, getuid};
+use rustix::process::{Pid, getpid, getuid};
 
 use super::Application;
 use super::application::identify;
 use super::caller::uptime;
 use super::process::Process;
-use super::service::{directories, own_mountinfo};
+use super::service::directories;
 use crate::loopback::{Ends, FarEnd};
 
 /// Whether a sandboxed program may have made this connection of our own user. imgurd examines all processes.
@@ -34,6 +34,10 @@ pub(crate) fn may_be_sandboxed(ends: Ends) -> bool {
     }
     // A program that ended meanwhile was not examined.
     !is_anothers || FarEnd::of(ends).is_none_or(|now| now.inode != end.inode)
+}
+
+fn own_mountinfo() -> Option<String> {
+    String::from_utf8(Process::of(getpid()).ok()?.read("mountinfo").ok()?).ok()
 }
 
 fn may_have(pid: i32, end: &FarEnd, mountinfo: Option<&str>) -> bool {

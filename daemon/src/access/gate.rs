@@ -57,15 +57,15 @@ impl Gate {
         }
         match caller.class() {
             Class::Unsandboxed => Ok(()),
-            Class::Sandboxed => Err(Error::denied(
+            Class::Sandboxed => Err(denied(
                 "Sandboxed apps can only get tokens and account status; run `imgurctl` outside the sandbox",
             )),
-            Class::Remote => Err(Error::denied(
+            Class::Remote => Err(denied(
                 "Other machines can only get tokens and account status; run `imgurctl` on the machine where imgurd \
                  runs",
             )),
             Class::Gateway => {
-                Err(Error::denied("Gateway clients can only get tokens; run `imgurctl` for everything else"))
+                Err(denied("Gateway clients can only get tokens; run `imgurctl` for everything else"))
             }
         }
     }
@@ -153,9 +153,9 @@ impl Gate {
     }
 
     async fn ask(&self, caller: &Caller, requested: &Requested<'_>, wait: Duration) -> Result<(), Error> {
-        let Some(application) = caller.display_name() else { return Err(Error::denied(nameless(caller))) };
+        let Some(application) = caller.display_name() else { return Err(denied(nameless(caller))) };
         if let Some(damage) = self.permits.damage() {
-            return Err(Error::denied(damage));
+            return Err(denied(damage));
         }
         let title = caller.title();
         let mend = title.as_deref().map_or_else(
@@ -164,7 +164,7 @@ impl Gate {
         );
         let name = title.as_deref().unwrap_or(NAMELESS);
         let unasked = |why: &str| {
-            Error::denied(format!(
+            denied(format!(
                 "{name} needs your permission to use {requested}, but imgurd cannot ask you: {why}; {mend}"
             ))
         };
@@ -193,7 +193,7 @@ impl Gate {
             Some(Decision::Never) => Err(refused(caller, requested)),
             Some(Decision::Told) => Err(unasked("the notification server has no buttons")),
             Some(Decision::Unasked(why)) => Err(unasked(&why)),
-            None => Err(Error::denied(format!(
+            None => Err(denied(format!(
                 "{name} needs your permission to use {requested}, but you did not answer the question on your \
                  screen; answer the next one, or {mend}"
             ))),
@@ -203,8 +203,8 @@ impl Gate {
 
 /// Why the caller may not use the account. The text is the same whether or not the account exists.
 fn refused(caller: &Caller, requested: &Requested<'_>) -> Error {
-    let Some(title) = caller.title() else { return Error::denied(nameless(caller)) };
-    Error::denied(format!(
+    let Some(title) = caller.title() else { return denied(nameless(caller)) };
+    denied(format!(
         "{title} may not use {requested}; {}, unless config.toml denies it",
         requested.permitting(caller, &title)
     ))
@@ -284,6 +284,10 @@ async fn remember(permits: &Permits, (application, account): (String, String), a
     if let Err(error) = permits.set(application, account, allow).await {
         tracing::error!(%error, "cannot save the answer to a permission question");
     }
+}
+
+fn denied(reason: impl Into<String>) -> Error {
+    Error::AccessDenied { reason: reason.into() }
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 use tokio::task::AbortHandle;
 
@@ -86,7 +86,7 @@ impl Quota {
     /// If all slots that the application may have are busy.
     pub fn acquire(&self, application: &Application) -> Result<Slot, QuotaExceeded> {
         let table = &self.0;
-        let mut seats = lock(&table.seats);
+        let mut seats = table.seats();
         if let Some((crowd, size)) = table.crowd(&seats, application) {
             let gives_way = seats.gives_way(crowd, application).ok_or(QuotaExceeded { size })?;
             seats.remove(&gives_way);
@@ -103,6 +103,10 @@ impl Quota {
 }
 
 impl Table {
+    fn seats(&self) -> MutexGuard<'_, Seats> {
+        lock(&self.seats)
+    }
+
     fn use_now(&self) -> u64 {
         self.uses.fetch_add(1, Ordering::Relaxed)
     }
@@ -189,7 +193,7 @@ impl Slot {
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        lock(&self.table.seats).remove(&self.seat);
+        self.table.seats().remove(&self.seat);
     }
 }
 

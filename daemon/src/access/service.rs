@@ -48,7 +48,8 @@ impl Service<'_> {
 
     fn pids(&self) -> Option<Vec<i32>> {
         let services = cgroup::services(self.cgroups, self.home_cgroups)?;
-        let mountinfo = own_mountinfo()?;
+        let mountinfo = Process::of(getpid()).ok()?.read("mountinfo").ok()?;
+        let mountinfo = String::from_utf8(mountinfo).ok()?;
         let mut pids = Vec::new();
         for (hierarchy, path) in services {
             // A mount may be hidden by another one, or show something else. Then the caller is not in its
@@ -80,11 +81,6 @@ fn users_of(pid: i32) -> io::Result<Option<UserNamespace>> {
         Err(_) if process.stat().is_none() => Ok(None),
         users => users.map(Some),
     }
-}
-
-/// The mounts of the daemon.
-pub(super) fn own_mountinfo() -> Option<String> {
-    String::from_utf8(Process::of(getpid()).ok()?.read("mountinfo").ok()?).ok()
 }
 
 /// The directories that may be the cgroup `path` of this hierarchy: one for each of its mounts in `mountinfo`

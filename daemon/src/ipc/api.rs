@@ -296,5 +296,6 @@ impl Api {
 }
 
 fn no_such_account() -> Error {
-    Error::denied("There is no account with this name; see `imgurctl account list`")
+    let reason = "There is no account with this name; see `imgurctl account list`";
+    Error::AccessDenied { reason: reason.to_owned() }
 }

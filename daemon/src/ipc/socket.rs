@@ -165,7 +165,7 @@ impl LocalSocket {
     fn admit(&self, stream: &UnixStream, journal: &Journal) -> Result<(Caller, Slot), Error> {
         let caller = self.callers.identify(stream, self.wire).map_err(|error| {
             tracing::warn!(%error, "refused a caller that the kernel did not identify");
-            Error::denied("The system did not identify the caller; try again")
+            Error::AccessDenied { reason: "The system did not identify the caller; try again".to_owned() }
         })?;
         caller.admit().inspect_err(|error| journal.denied(&caller, None, None, error))?;
         let slot = self.quota.acquire(&caller.application).map_err(full)?;
@@ -192,10 +192,11 @@ impl LocalSocket {
 }
 
 fn full(QuotaExceeded { size }: QuotaExceeded) -> Error {
-    Error::unavailable(format!(
+    let reason = format!(
         "imgurd serves at most {size} connections at a time from this kind of caller, and all are busy; close some, \
          or try again in a moment"
-    ))
+    );
+    Error::unavailable(reason)
 }
 
 /// The number of connections for which there are file descriptors. Callers never use up all descriptors, and callers

@@ -12,7 +12,7 @@ fn plain() -> Application {
 
 impl Quota {
     fn has(&self, slot: &Slot) -> bool {
-        let seats = lock(&self.0.seats);
+        let seats = self.0.seats();
         seats
             .of
             .get(&slot.seat.application)
@@ -101,14 +101,14 @@ proptest! {
                     let before: Vec<_> = held.iter().map(|slot| (quota.has(slot), slot.seat.is_busy())).collect();
                     let entered = quota.acquire(&application);
                     if entered.is_err() {
-                        let count = |application: &Application| lock(&quota.0.seats).count(application);
+                        let count = |application: &Application| quota.0.seats().count(application);
                         let own = count(&application);
                         let is_fair = |slot: &Slot| {
                             let other = &slot.seat.application;
                             slot.seat.is_busy() || (*other != application && (count(other) <= own || !is_plain))
                         };
                         prop_assert!(held.iter().filter(|slot| quota.has(slot)).all(is_fair));
-                        let taken = lock(&quota.0.seats);
+                        let taken = quota.0.seats();
                         prop_assert!(!is_plain || taken.all - taken.sandboxed >= size - (size / 2).max(1));
                     }
                     for (slot, (had, busy)) in held.iter().zip(before) {
@@ -122,7 +122,7 @@ proptest! {
                 Step::Idle(index) if !held.is_empty() => held[index % held.len()].idle(),
                 _ => {}
             }
-            let seats = lock(&quota.0.seats);
+            let seats = quota.0.seats();
             prop_assert!(seats.all <= size && seats.sandboxed <= (size / 2).max(1));
             prop_assert_eq!(seats.all, seats.of.values().map(Vec::len).sum::<usize>());
         }

@@ -1,20 +1,22 @@
 //! `org.imgurd.Keeper1.Account`: the state of an account, as properties.
 
-use std::sync::Weak;
+use std::sync::{Arc, Weak};
 
 use imgurd_proto::{Account as Info, SetAccount, Settings};
 use zbus::message::Header;
 use zbus::object_server::SignalEmitter;
 use zbus::{fdo, interface};
 
-use super::objects::Objects;
-use super::{Error, admit, gone};
+use super::admission::Admission;
+use super::published::Published;
+use super::{Error, admit};
 use crate::ipc::Api;
 
 pub(super) struct Account {
     pub(super) name: String,
     pub(super) api: Api,
-    pub(super) objects: Weak<Objects>,
+    pub(super) admission: Weak<Admission>,
+    pub(super) published: Arc<Published>,
 }
 
 impl Account {
@@ -31,7 +33,7 @@ impl Account {
     }
 
     async fn show(&self, header: &Header<'_>) -> Result<(), Error> {
-        let admitted = admit(&self.objects, header).await?;
+        let admitted = admit(&self.admission, header).await?;
         let method = header.member().map_or("", |member| member.as_str());
         Ok(self.api.check_visible(admitted.caller(), method, Some(&self.name))?)
     }
@@ -88,16 +90,15 @@ impl Account {
         auto_refresh: bool,
         #[zbus(header)] header: Option<Header<'_>>,
     ) -> Result<(), Error> {
-        let objects = self.objects.upgrade().ok_or_else(gone)?;
         let _admitted = match &header {
-            Some(header) => Some(objects.admit(header).await?),
+            Some(header) => Some(admit(&self.admission, header).await?),
             None => None,
         };
-        objects.published.note_auto_refresh(&self.name, auto_refresh);
+        self.published.note_auto_refresh(&self.name, auto_refresh);
         let settings = Settings { auto_refresh: Some(auto_refresh), ..Settings::default() };
         let account = Some(self.name.clone());
         let set = self.api.set_account(SetAccount { account, settings, ..SetAccount::default() }).await;
-        set.inspect_err(|_| objects.published.note_auto_refresh(&self.name, !auto_refresh))?;
+        set.inspect_err(|_| self.published.note_auto_refresh(&self.name, !auto_refresh))?;
         Ok(())
     }
 

@@ -15,6 +15,7 @@ use zbus::message::Header;
 use zbus::object_server::SignalEmitter;
 use zbus::{OwnedFd, OwnedObjectPath, interface};
 
+use super::admission::Admission;
 use super::awaited_logins::AwaitedLogins;
 use super::dictionary::{Dictionary, Fields, arguments, dictionary};
 use super::objects::Objects;
@@ -24,17 +25,19 @@ use crate::ipc::Api;
 
 pub(super) struct Manager {
     api: Api,
+    admission: Weak<Admission>,
     objects: Weak<Objects>,
     awaited: AwaitedLogins,
 }
 
 impl Manager {
     pub(super) fn new(api: Api, objects: &Arc<Objects>) -> Self {
-        Self { api, objects: Arc::downgrade(objects), awaited: AwaitedLogins::default() }
+        let admission = Arc::downgrade(&objects.admission);
+        Self { api, admission, objects: Arc::downgrade(objects), awaited: AwaitedLogins::default() }
     }
 
     async fn admit(&self, header: &Header<'_>) -> Result<Admitted, Error> {
-        admit(&self.objects, header).await
+        admit(&self.admission, header).await
     }
 
     /// Publishes the current accounts on the bus.

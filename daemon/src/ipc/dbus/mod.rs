@@ -4,6 +4,7 @@
 //! owns the bus name, this one queues for it and serves its own socket meanwhile.
 
 mod account;
+mod admission;
 mod awaited_logins;
 pub(crate) mod dictionary;
 mod manager;
@@ -20,6 +21,7 @@ use zbus::Connection;
 use zbus::fdo::{DBusProxy, RequestNameFlags, RequestNameReply};
 use zbus::message::Header;
 
+use self::admission::Admission;
 use self::manager::Manager;
 use self::objects::Objects;
 use self::tree::Tree;
@@ -89,9 +91,10 @@ async fn claim_name(connection: &Connection) -> zbus::Result<()> {
     Ok(())
 }
 
-/// Lets the call with this header begin, if its sender may make it.
-async fn admit(objects: &Weak<Objects>, header: &Header<'_>) -> Result<Admitted, Error> {
-    Ok(objects.upgrade().ok_or_else(gone)?.admit(header).await?)
+/// Lets the call with this header begin, if its sender may make it. The objects of a connection hold the admission
+/// weakly, because it holds the connection.
+async fn admit(admission: &Weak<Admission>, header: &Header<'_>) -> Result<Admitted, Error> {
+    Ok(admission.upgrade().ok_or_else(gone)?.admit(header).await?)
 }
 
 /// The error for a call on a connection that the daemon has left.

@@ -3,24 +3,22 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use imgurd_proto::Error;
 use imgurd_proto::dbus::account_path;
 use zbus::Connection;
 use zbus::fdo::{ManagedObjects, Properties};
-use zbus::message::Header;
 use zbus::object_server::{Interface, InterfaceRef};
 
 use super::account::Account;
+use super::admission::Admission;
 use super::published::{Changes, Publication, Published};
-use crate::access::{Admitted, BusCallers, Caller, needs};
+use crate::access::Caller;
 use crate::ipc::Api;
 
-/// The objects on one connection to the bus, which hold this weakly, because it holds the connection.
 pub(super) struct Objects {
+    pub(super) admission: Arc<Admission>,
     connection: Connection,
     api: Api,
-    callers: BusCallers,
-    pub(super) published: Published,
+    published: Arc<Published>,
     /// Only one task at a time reports changes to the bus. `published` is not locked meanwhile: a write to a property
     /// records there what the bus will learn, and holds a lock of the object server that adding an object needs.
     telling: tokio::sync::Mutex<()>,
@@ -28,22 +26,9 @@ pub(super) struct Objects {
 
 impl Objects {
     pub(super) fn new(connection: Connection, api: Api) -> Arc<Self> {
-        let callers = BusCallers::new(api.journal.clone());
+        let admission = Arc::new(Admission::new(connection.clone(), api.clone()));
         let (published, telling) = Default::default();
-        Arc::new(Self { connection, api, callers, published, telling })
-    }
-
-    /// Lets the call with this header begin, if its sender may make it.
-    pub(super) async fn admit(&self, header: &Header<'_>) -> Result<Admitted, Error> {
-        let admitted = self.callers.admit(&self.connection, header).await?;
-        let names = header.interface().zip(header.member());
-        let method = names.map(|(interface, member)| format!("{interface}.{member}")).unwrap_or_default();
-        let needs = needs(&method).ok_or_else(|| {
-            tracing::error!(method, "this method has no policy");
-            Error::denied(format!("{method} has no policy, so nobody may call it; report this"))
-        })?;
-        self.api.check_method(admitted.caller(), needs, &method)?;
-        Ok(admitted)
+        Arc::new(Self { admission, connection, api, published, telling })
     }
 
     /// The objects that the caller may see, as `GetManagedObjects` returns them.
@@ -62,7 +47,7 @@ impl Objects {
     }
 
     /// Adds and removes objects and reports changes, until the bus has the keeper's current state.
-    pub(super) async fn sync(self: &Arc<Self>) -> zbus::Result<()> {
+    pub(super) async fn sync(&self) -> zbus::Result<()> {
         let _telling = self.telling.lock().await;
         let mut listed = 0;
         let news = self.api.keeper.survey(|name, info, issue| {
@@ -92,12 +77,16 @@ impl Objects {
         Ok(())
     }
 
-    async fn sync_account(self: &Arc<Self>, name: String, new: Publication) -> zbus::Result<()> {
+    async fn sync_account(&self, name: String, new: Publication) -> zbus::Result<()> {
         let (server, path) = (self.connection.object_server(), account_path(&name));
         let difference = self.published.lock().get(&name).map(|known| known.changes(&new));
         let Some((changed, is_another_token)) = difference else {
-            let (api, objects) = (self.api.clone(), Arc::downgrade(self));
-            let account = Account { name: name.clone(), api, objects };
+            let account = Account {
+                name: name.clone(),
+                api: self.api.clone(),
+                admission: Arc::downgrade(&self.admission),
+                published: Arc::clone(&self.published),
+            };
             server.at(&path, account).await?;
             self.published.lock().insert(name, new);
             return Ok(());

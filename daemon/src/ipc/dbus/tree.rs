@@ -27,7 +27,7 @@ impl Tree {
     #[zbus(out_args("object_paths_interfaces_and_properties"))]
     async fn get_managed_objects(&self, #[zbus(header)] header: Header<'_>) -> Result<ManagedObjects, Error> {
         let objects = self.0.upgrade().ok_or_else(gone)?;
-        let admitted = objects.admit(&header).await?;
+        let admitted = objects.admission.admit(&header).await?;
         Ok(objects.managed(admitted.caller()).await?)
     }
 
