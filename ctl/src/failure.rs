@@ -1,6 +1,7 @@
 //! Why a command failed: one line, one exit code, one JSON object.
 
 use std::io;
+use std::path::Path;
 
 use imgurd_proto::text::cause;
 use imgurd_proto::varlink::ServiceError;
@@ -52,6 +53,11 @@ impl Failure {
             code,
             reason: format!("cannot run {program}: {error}; {then}", error = cause(&error)),
         }
+    }
+
+    pub(crate) fn cannot(verb: &str, path: &Path, error: &io::Error) -> Self {
+        let path = path.display();
+        Self::Other(format!("cannot {verb} {path}: {}; check its permissions", cause(error)))
     }
 
     /// A stream without an end ended.

@@ -6,6 +6,8 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
+use serde::Serialize;
+
 /// Creates the directory of `path`, for its owner only, if it does not exist.
 pub(crate) fn make_directory_of(path: &Path) -> io::Result<()> {
     let directory = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
@@ -16,6 +18,13 @@ pub(crate) fn make_directory_of(path: &Path) -> io::Result<()> {
 /// or the new one.
 pub(crate) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     replace_with_mode(path, content, 0o600)
+}
+
+/// Like [`replace`], with `content` as JSON for people.
+pub(crate) fn replace_json(path: &Path, content: &impl Serialize) -> io::Result<()> {
+    let mut text = serde_json::to_vec_pretty(content)?;
+    text.push(b'\n');
+    replace(path, &text)
 }
 
 /// Like [`replace`], with these permissions.

@@ -1,13 +1,14 @@
 //! What imgurd logs, and where. Libraries that may log secrets stay silent, whatever `RUST_LOG` says.
 
-mod journal;
 mod stderr;
 
 use std::env;
 use std::fmt;
 use std::io::{self, IsTerminal};
 use std::os::fd::AsFd;
+use std::os::unix::net::UnixDatagram;
 use std::str::FromStr;
+use std::time::Duration;
 
 use imgurd_proto::text::cause;
 use tracing::{Event, Level, Subscriber};
@@ -19,11 +20,14 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 
-use self::stderr::Stderr;
+use self::stderr::{Stderr, accepts};
 
 /// Targets that may log their payload at DEBUG or TRACE.
 const PAYLOAD_PRINTERS: [&str; 10] =
     ["h2", "hyper", "hyper_util", "keyring_core", "oauth2", "oo7", "reqwest", "rustls", "zbus", "zvariant"];
+
+/// Where journald listens (`systemd-journald.service(8)`).
+const JOURNAL: &str = "/run/systemd/journal/socket";
 
 /// The format of log lines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -67,7 +71,7 @@ pub fn start(format: LogFormat) -> io::Result<()> {
         LogFormat::Text => registry.with(lines.with_ansi(io::stderr().is_terminal())).init(),
         LogFormat::Json => registry.with(lines.json()).init(),
         LogFormat::Journald => {
-            let has_room = dynamic_filter_fn(|_, _| journal::has_room());
+            let has_room = dynamic_filter_fn(|_, _| journal_has_room());
             registry.with(tracing_journald::layer()?.with_filter(has_room)).init();
         }
     }
@@ -89,6 +93,13 @@ pub fn fatal(error: &anyhow::Error) -> String {
 fn is_journal(stream: impl AsFd) -> bool {
     let Ok(journal) = env::var("JOURNAL_STREAM") else { return false };
     rustix::fs::fstat(stream).is_ok_and(|found| journal == format!("{}:{}", found.st_dev, found.st_ino))
+}
+
+/// Whether journald accepts a line at the moment: while it has stopped, its full socket blocks every writer, so a line is
+/// lost. The kernel counts the queue of a connected socket's peer (`unix_dgram_poll`), so this uses its own connected socket.
+fn journal_has_room() -> bool {
+    UnixDatagram::unbound()
+        .is_ok_and(|socket| socket.connect(JOURNAL).is_ok() && accepts(&socket, Duration::ZERO))
 }
 
 /// The syslog priority of a level (`sd-daemon(3)`).

@@ -130,6 +130,14 @@ pub fn open_own(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
     Ok(file)
 }
 
+/// The text of a file of ours; `None` if there is none.
+pub(crate) fn read_own(path: &Path) -> io::Result<Option<String>> {
+    match open_own(path, OpenOptions::new().read(true)).and_then(io::read_to_string) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        read => read.map(Some),
+    }
+}
+
 /// What to do if `error` says that `directory` is not writable: by its permissions, its file system, or the unit
 /// (`ReadWritePaths=`, `systemd.exec(5)`).
 #[must_use]

@@ -26,9 +26,13 @@ pub fn fraction() -> f64 {
 /// This many random bytes in hexadecimal, for names that must not be guessed.
 #[must_use]
 pub fn hex<const N: usize>() -> String {
-    let mut text = String::with_capacity(2 * N);
-    for byte in bytes::<N>() {
+    hexadecimal(&bytes::<N>())
+}
+
+/// These bytes in hexadecimal.
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
-    }
-    text
+        text
+    })
 }

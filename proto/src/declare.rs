@@ -1,11 +1,11 @@
 //! Declares the interface's types: each name once, with optional fields as in the interface text.
 
-/// A struct with public fields. A field `name?: T` is an `Option<T>`: an absent one is left out of a message, and may
+/// Structs with public fields. A field `name?: T` is an `Option<T>`: an absent one is left out of a message, and may
 /// be left out or `null` in a message that is read (<https://varlink.org/Interface-Definition>).
 macro_rules! record {
-    ($(#[$meta:meta])* pub struct $name:ident {
+    ($($(#[$meta:meta])* pub struct $name:ident {
         $($(#[$about:meta])* $field:ident $(?: $optional:ty)? $(: $required:ty)?,)*
-    }) => {
+    })*) => {$(
         $(#[$meta])*
         pub struct $name {
             $(
@@ -19,14 +19,14 @@ macro_rules! record {
             /// The names of all fields.
             pub const FIELDS: &[&str] = &[$(stringify!($field)),*];
         }
-    };
+    )*};
 }
 
-/// An enum of plain words, each with its name on the wire and for people.
+/// Enums of plain words, each with its name on the wire and for people.
 macro_rules! choice {
-    ($(#[$meta:meta])* pub enum $name:ident {
+    ($($(#[$meta:meta])* pub enum $name:ident {
         $($(#[$about:meta])* $variant:ident = $word:literal,)*
-    }) => {
+    })*) => {$(
         $(#[$meta])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
         pub enum $name {
@@ -62,5 +62,5 @@ macro_rules! choice {
                 }
             }
         }
-    };
+    )*};
 }

@@ -13,10 +13,10 @@ use crate::varlink::ServiceError;
 /// Why a call to imgurd failed. Each text ends with what to do next, and contains no secret.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(tag = "error", content = "parameters")]
+#[error("{reason}")]
 pub enum Error {
     /// There is no account with that name.
     #[serde(rename = "org.imgurd.Keeper1.NoSuchAccount")]
-    #[error("{reason}")]
     NoSuchAccount {
         /// The requested account; empty if the call meant the default account and there is none.
         account: String,
@@ -25,7 +25,6 @@ pub enum Error {
     },
     /// There is no grant, or the server rejected it twice: the user must sign in.
     #[serde(rename = "org.imgurd.Keeper1.ConsentNeeded")]
-    #[error("{reason}")]
     ConsentNeeded {
         /// The account.
         account: String,
@@ -34,14 +33,12 @@ pub enum Error {
     },
     /// The caller may not call this method or use this account.
     #[serde(rename = "org.imgurd.Keeper1.AccessDenied")]
-    #[error("{reason}")]
     AccessDenied {
         /// Why, and what to do.
         reason: String,
     },
     /// It failed for a temporary reason.
     #[serde(rename = "org.imgurd.Keeper1.TemporarilyUnavailable")]
-    #[error("{reason}")]
     TemporarilyUnavailable {
         /// Why, and what to do.
         reason: String,
@@ -51,14 +48,12 @@ pub enum Error {
     },
     /// The store that holds the grants is locked, absent or has another key.
     #[serde(rename = "org.imgurd.Keeper1.StoreUnavailable")]
-    #[error("{reason}")]
     StoreUnavailable {
         /// Why, and what to do.
         reason: String,
     },
     /// The server rejected the client or a setting.
     #[serde(rename = "org.imgurd.Keeper1.Misconfigured")]
-    #[error("{reason}")]
     Misconfigured {
         /// The setting at fault, by its name in config.toml; empty if the fault is in the file as a whole.
         setting: String,
@@ -67,7 +62,6 @@ pub enum Error {
     },
     /// The sign-in failed.
     #[serde(rename = "org.imgurd.Keeper1.LoginFailed")]
-    #[error("{reason}")]
     LoginFailed {
         /// Why, and what to do.
         reason: String,
@@ -82,7 +76,6 @@ pub enum Error {
     },
     /// An argument is not valid.
     #[serde(rename = "org.imgurd.Keeper1.InvalidArgument")]
-    #[error("{reason}")]
     InvalidArgument {
         /// The argument or setting.
         field: String,
@@ -110,6 +103,11 @@ impl Error {
     /// An [`Error::InvalidArgument`].
     pub fn invalid(field: impl Into<String>, reason: impl Into<String>) -> Self {
         Self::InvalidArgument { field: field.into(), reason: reason.into() }
+    }
+
+    /// An [`Error::TemporarilyUnavailable`] that nothing but another call ends.
+    pub fn unavailable(reason: impl Into<String>) -> Self {
+        Self::TemporarilyUnavailable { reason: reason.into(), retry_at: None }
     }
 
     /// An [`Error::LoginFailed`].

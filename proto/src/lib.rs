@@ -14,6 +14,7 @@ mod method;
 mod parameter;
 mod paths;
 mod rejection;
+mod reply;
 mod secret;
 mod socket;
 pub mod text;
@@ -25,22 +26,13 @@ pub use client::{Client, Replies};
 pub use error::{ClientError, Error};
 pub use finding::{Finding, Health};
 pub use loopback::is_loopback;
-pub use method::{
-    AddAccount, CancelLogin, CompleteLogin, Discover, Discovery, Done, ExportGrant, Findings,
-    GatewayRegistration, GatewayState, GetCredits, GetToken, ImportGrant, JournalReply, ListAccounts,
-    ListGatewayClients, ListPermits, Login, LoginReply, Logout, Method, OneAccount, OneExport, Probe,
-    ReadJournal, Refresh, RejectToken, RemoveAccount, RemoveGatewayClient, RemovePermit, RestoreGrant,
-    SetAccount, SetGateway, SetGatewayClient, SetPermit, SignedOut, SomeAccounts, SomeCredits, SomePermits,
-    TokenReply, UnlockStore, Watch,
-};
+pub use method::*;
 pub use parameter::ParameterValue;
 pub use paths::{runtime_directory, socket_path};
 pub use rejection::{error_texts, rejects_token};
+pub use reply::*;
 pub use secret::{Secret, Zeroizing};
-pub use types::{
-    Account, ClientAuth, Credits, Export, Flow, GatewayClient, JournalEntry, NotAChoice, Outcome, Permit,
-    RefreshReuse, Settings, State, StoreKind, Token, Wire,
-};
+pub use types::*;
 
 /// The interface as Varlink text: the definition of all methods, fields and errors.
 pub const INTERFACE_TEXT: &str = include_str!("org.imgurd.Keeper1.varlink");

@@ -5,10 +5,11 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::{
-    Account, Credits, DEFAULT_WAIT_MS, Export, Finding, Flow, GatewayClient, JournalEntry, Permit, Secret,
-    Settings, Token,
+use crate::reply::{
+    Discovery, Done, Findings, GatewayRegistration, GatewayState, JournalReply, LoginReply, OneAccount,
+    OneExport, SignedOut, SomeAccounts, SomeCredits, SomePermits, TokenReply,
 };
+use crate::{DEFAULT_WAIT_MS, Flow, Secret, Settings};
 
 /// The longest time of a call without its own limit: a dialog of the keyring, which closes after two minutes, and the
 /// write after it.
@@ -18,8 +19,6 @@ const LONGEST: Duration = Duration::from_mins(3);
 pub trait Method: Serialize + DeserializeOwned {
     /// Its name within the interface.
     const NAME: &'static str;
-    /// Whether it returns a stream and therefore needs Varlink's `more`.
-    const STREAMS: bool = false;
     /// The content of one answer.
     type Reply: Serialize + DeserializeOwned;
 
@@ -44,7 +43,7 @@ where
 
 macro_rules! methods {
     ($($(#[$doc:meta])* $name:ident -> $reply:ty
-        $(, streams $streams:literal)? $(, waits $wait_ms:ident)? $(, within $patience:path)?
+        $(, waits $wait_ms:ident)? $(, within $patience:path)?
     {
         $($fields:tt)*
     })*) => {$(
@@ -56,7 +55,6 @@ macro_rules! methods {
 
         impl Method for $name {
             const NAME: &'static str = stringify!($name);
-            $(const STREAMS: bool = $streams;)?
             type Reply = $reply;
             $(fn patience(&self) -> Duration {
                 waiting(self.$wait_ms)
@@ -104,7 +102,7 @@ methods! {
     }
 
     /// Reports each account now, and again at each change.
-    Watch -> OneAccount, streams true, within Duration::ZERO {
+    Watch -> OneAccount, within Duration::ZERO {
         /// Only this account.
         account?: String,
     }
@@ -175,7 +173,7 @@ methods! {
     }
 
     /// Starts a sign-in. The first answer has the URL to open, the last one the outcome.
-    Login -> LoginReply, streams true {
+    Login -> LoginReply {
         /// The account; absent means the default account.
         account?: String,
         /// The flow, instead of the account's.
@@ -235,7 +233,7 @@ methods! {
     }
 
     /// Reads who got a token, and who was denied one.
-    ReadJournal -> JournalReply, streams true {
+    ReadJournal -> JournalReply {
         /// Only entries of this account.
         account?: String,
         /// Whether to continue with each new entry.
@@ -280,160 +278,3 @@ methods! {
     /// Checks what imgurd depends on, from where it runs.
     Probe -> Findings {}
 }
-
-/// The findings.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Findings {
-    /// One for each check.
-    pub findings: Vec<Finding>,
-    /// The configuration file that imgurd reads.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub config_file: Option<String>,
-    /// The directory in which it keeps grants.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub state_directory: Option<String>,
-}
-
-/// The saved decisions.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct SomePermits {
-    /// The permits, by application and account.
-    pub permits: Vec<Permit>,
-}
-
-record! {
-    /// The state of the gateway.
-    #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-    pub struct GatewayState {
-        /// The configured address; absent if the gateway is off.
-        listen?: String,
-        /// Why imgurd does not listen there, if it does not.
-        reason?: String,
-        /// Its clients, by name.
-        clients: Vec<GatewayClient>,
-    }
-}
-
-record! {
-    /// A gateway client that was just added or changed.
-    #[derive(Clone, Debug, Serialize, Deserialize)]
-    pub struct GatewayRegistration {
-        /// The client.
-        client: GatewayClient,
-        /// Its new client secret, which imgurd never shows again; absent if it has none, or keeps the previous one.
-        client_secret?: Secret,
-    }
-}
-
-/// A token.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct TokenReply {
-    /// The token.
-    pub token: Token,
-}
-
-/// One account.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct OneAccount {
-    /// The account as it is now.
-    pub account: Account,
-}
-
-/// Everything that an account needs on another machine.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct OneExport {
-    /// All of it.
-    pub export: Export,
-}
-
-/// How many requests an API still allows.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct SomeCredits {
-    /// The account whose token was used.
-    pub account: String,
-    /// The API's answer.
-    pub credits: Credits,
-}
-
-/// Accounts, by name.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct SomeAccounts {
-    /// The accounts.
-    pub accounts: Vec<Account>,
-}
-
-record! {
-    /// The steps of a login: first the page to open, then perhaps notes, then the outcome.
-    #[derive(Clone, Debug, Serialize, Deserialize)]
-    pub struct LoginReply {
-        /// The id for `CompleteLogin` and `CancelLogin`.
-        login_id: String,
-        /// The page to open, in the first answer.
-        url?: String,
-        /// Whether the caller must pass the answer to `CompleteLogin`, because imgurd does not listen for it; in the
-        /// first answer.
-        paste?: bool,
-        /// The code that the user enters at the page, in the first answer of the flow `device`.
-        user_code?: String,
-        /// The page with the code filled in, if the server has one; in the first answer of the flow `device`.
-        verification_uri_complete?: String,
-        /// The account that is signed in, in the last answer.
-        account?: Account,
-        /// In the last answer: a note about the new token, if it could not be tested. In an earlier answer: a problem,
-        /// while the login continues.
-        note?: String,
-    }
-}
-
-impl LoginReply {
-    /// An empty answer of this login.
-    #[must_use]
-    pub fn of(login_id: String) -> Self {
-        Self {
-            login_id,
-            url: None,
-            paste: None,
-            user_code: None,
-            verification_uri_complete: None,
-            account: None,
-            note: None,
-        }
-    }
-}
-
-record! {
-    /// A server's metadata.
-    #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-    pub struct Discovery {
-        /// Settings of an account at this server, without the client's own.
-        settings: Settings,
-        /// All scopes that it lists.
-        scopes: Vec<String>,
-        /// Whether it lists `S256` as a method of PKCE; absent if it lists no method.
-        pkce?: bool,
-    }
-}
-
-record! {
-    /// What the server did with an account's grants.
-    #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-    pub struct SignedOut {
-        /// Whether the server has revoked them; absent if imgurd did not ask it.
-        revoked?: bool,
-        /// Why the server has not revoked them, as the beginning of a sentence.
-        note?: String,
-    }
-}
-
-record! {
-    /// An entry of the journal.
-    #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-    pub struct JournalReply {
-        /// The entry; absent once, after the last existing entry.
-        entry?: JournalEntry,
-    }
-}
-
-/// An empty reply: the call has succeeded.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
-pub struct Done {}

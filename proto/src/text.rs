@@ -81,6 +81,19 @@ pub fn is_place(text: &str) -> bool {
     text.contains("://") || host.is_some_and(|host| host == "localhost" || host.contains(['.', ':']))
 }
 
+/// Whether an account or a gateway client can have this name.
+#[must_use]
+pub fn is_account_name(text: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    (1..=64).contains(&text.len()) && text.bytes().all(fits)
+}
+
+/// The ASCII letters and digits of a name, in lower case, to compare names in any spelling.
+#[must_use]
+pub fn letters(name: &str) -> String {
+    name.chars().filter(char::is_ascii_alphanumeric).map(|letter| letter.to_ascii_lowercase()).collect()
+}
+
 /// The cause of a failure for messages, without the number that [`std::io::Error`] adds: `(os error 2)`.
 #[must_use]
 pub fn cause(error: &dyn Display) -> String {

@@ -22,9 +22,7 @@ record! {
         /// The user who signed in, by the name that the server gave.
         username?: String,
     }
-}
 
-record! {
     /// How many requests an API still allows. Fields that the API does not report are absent.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
     pub struct Credits {
@@ -39,9 +37,7 @@ record! {
         /// How many of them are left.
         client_remaining?: i64,
     }
-}
 
-record! {
     /// Everything that an account needs on another machine.
     #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
     pub struct Export {
@@ -58,9 +54,7 @@ record! {
         /// The user who signed in.
         username?: String,
     }
-}
 
-record! {
     /// A program that gets its tokens from the gateway, as an OAuth 2.0 client.
     #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
     pub struct GatewayClient {
@@ -73,20 +67,20 @@ record! {
         /// Whether it has a client secret. A client without one must use PKCE (RFC 7636).
         has_secret: bool,
     }
-}
 
-/// A saved decision about an application and an account.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Permit {
-    /// The application: the name of its sandbox or of its systemd unit, `unknown`, `remote`, or `gateway:` and a
-    /// gateway client's name.
-    pub application: String,
-    /// The account.
-    pub account: String,
-    /// Whether it may use the account.
-    pub allow: bool,
-    /// When that was decided, in Unix seconds.
-    pub since: i64,
+    /// A saved decision about an application and an account.
+    #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    pub struct Permit {
+        /// The application: the name of its sandbox or of its systemd unit, `unknown`, `remote`, or `gateway:` and a
+        /// gateway client's name.
+        application: String,
+        /// The account.
+        account: String,
+        /// Whether it may use the account.
+        allow: bool,
+        /// When that was decided, in Unix seconds.
+        since: i64,
+    }
 }
 
 choice! {
@@ -101,9 +95,7 @@ choice! {
         /// The gateway, over HTTP.
         Gateway = "gateway",
     }
-}
 
-choice! {
     /// The outcome of a call for a token.
     pub enum Outcome {
         /// The caller got the token.
@@ -193,9 +185,7 @@ choice! {
         /// Device authorization grant (RFC 8628): the user enters a code at the server's page, on any device.
         Device = "device",
     }
-}
 
-choice! {
     /// The store that keeps the grants.
     #[derive(Default)]
     pub enum StoreKind {
@@ -207,9 +197,7 @@ choice! {
         /// None: grants exist as long as the daemon runs.
         Memory = "memory",
     }
-}
 
-choice! {
     /// How the client identifies itself at the token endpoint (RFC 6749, section 2.3.1).
     #[derive(Default)]
     pub enum ClientAuth {
@@ -219,9 +207,7 @@ choice! {
         /// An HTTP Basic header.
         Basic = "basic",
     }
-}
 
-choice! {
     /// What the server does when it receives a refresh token that it has already replaced.
     pub enum RefreshReuse {
         /// It accepts or rejects it, without further effect: after a confirmed rejection, imgurd may try the previous
@@ -281,9 +267,7 @@ record! {
         /// the others; an empty value removes one.
         auth_params?: BTreeMap<String, ParameterValue>,
     }
-}
 
-record! {
     /// An account and its state. It contains no secret.
     #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
     pub struct Account {

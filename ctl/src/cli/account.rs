@@ -8,6 +8,7 @@ use std::str::FromStr;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand, ValueHint};
+use imgurd_proto::text::is_account_name;
 use imgurd_proto::{ClientAuth, Flow, ParameterValue, RefreshReuse, Settings};
 
 #[derive(Debug, Subcommand)]
@@ -195,12 +196,8 @@ impl AccountForm {
 
 /// Checks the name here too, before `account add` asks its questions.
 fn account_name(text: &str) -> Result<String, String> {
-    let fits = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
-    if (1..=64).contains(&text.len()) && text.chars().all(fits) {
-        Ok(text.into())
-    } else {
-        Err("a name has 1 to 64 letters, digits, `.`, `_` and `-`".into())
-    }
+    let name = Some(text).filter(|text| is_account_name(text)).map(str::to_owned);
+    name.ok_or_else(|| "a name has 1 to 64 letters, digits, `.`, `_` and `-`".into())
 }
 
 pub(super) fn flow() -> impl TypedValueParser<Value = Flow> {

@@ -1,10 +1,9 @@
 //! `imgurctl init`: a first configuration, and the file store's key.
 
 use std::fs;
-use std::io::{self, ErrorKind};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use imgurd_proto::text::cause;
 use imgurd_proto::{Secret, StoreKind};
 use serde_json::json;
 use toml_edit::{DocumentMut, Item, TomlError};
@@ -27,7 +26,7 @@ pub(crate) fn init(app: &App, store: Option<StoreKind>) -> Result<(), Failure> {
         Err(error) if error.kind() == ErrorKind::NotFound => {
             begin(&files, store.unwrap_or(StoreKind::SecretService))?
         }
-        Err(error) => return Err(cannot("read", &files.config, &error)),
+        Err(error) => return Err(Failure::cannot("read", &files.config, &error)),
     };
     let drop_in = done.key.as_ref().and_then(|(key, _)| write_drop_in(&files, key));
     let drop_in = drop_in.as_deref();
@@ -64,7 +63,8 @@ fn begin(files: &Files, store: StoreKind) -> Result<Done, Failure> {
         StoreKind::File => Some((files.key.clone(), make_key(&files.key)?)),
         StoreKind::SecretService | StoreKind::Memory => None,
     };
-    create(&files.config, &first_config(store)).map_err(|error| cannot("write", &files.config, &error))?;
+    create(&files.config, &first_config(store))
+        .map_err(|error| Failure::cannot("write", &files.config, &error))?;
     Ok(Done { store, config: Step::Made, key })
 }
 
@@ -100,16 +100,8 @@ fn make_key(path: &Path) -> Result<Step, Failure> {
     match create(path, line.expose()) {
         Ok(()) => Ok(Step::Made),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(Step::Kept),
-        Err(error) => Err(cannot("write", path, &error)),
+        Err(error) => Err(Failure::cannot("write", path, &error)),
     }
-}
-
-fn cannot(verb: &str, path: &Path, error: &io::Error) -> Failure {
-    Failure::Other(format!(
-        "cannot {verb} {}: {error}; check its permissions",
-        path.display(),
-        error = cause(&error)
-    ))
 }
 
 /// Describes the mistake and its line.

@@ -278,11 +278,9 @@ impl Dialog<'_> {
             // The browser was faster. The other connection reports the result.
             Err(ClientError::Keeper(Error::InvalidArgument { field, .. })) if field == "login_id" => Ok(()),
             // After a typing error the login is still open.
-            Err(ClientError::Keeper(Error::InvalidArgument { reason, .. })) if again => {
-                self.app.output.say(reason);
-                self.ask()
-            }
-            Err(ClientError::Keeper(Error::LoginFailed { reason, is_open: true, .. })) if again => {
+            Err(ClientError::Keeper(
+                Error::InvalidArgument { reason, .. } | Error::LoginFailed { reason, is_open: true, .. },
+            )) if again => {
                 self.app.output.say(reason);
                 self.ask()
             }

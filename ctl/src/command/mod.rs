@@ -21,9 +21,7 @@ mod logout;
 mod man;
 mod permit;
 mod registration;
-mod revocation;
 mod status;
-mod status_screen;
 mod template;
 mod token;
 
@@ -50,7 +48,7 @@ pub(crate) fn run(app: &App, command: Command) -> Result<(), Failure> {
         Command::AutoRefresh { switch, account } => account::auto_refresh(app, switch, account.account),
         Command::Unlock => grant::unlock(app),
         Command::Status(StatusArgs { account, credits: true, .. }) => credits::credits(app, account),
-        Command::Status(StatusArgs { account, watch: true, .. }) => status_screen::watch(app, account),
+        Command::Status(StatusArgs { account, watch: true, .. }) => status::watch(app, account),
         Command::Status(StatusArgs { account, .. }) => status::status(app, account.as_deref()),
         Command::Permit(command) => run_permit(app, command),
         Command::Gateway(command) => gateway::run(app, command),

@@ -29,10 +29,14 @@ pub(crate) struct Output {
 impl Output {
     /// Whether tables are coloured.
     pub(crate) fn is_colored(&self) -> bool {
+        self.colors(&io::stdout())
+    }
+
+    fn colors(&self, terminal: &impl IsTerminal) -> bool {
         match self.color {
             ColorChoice::Always => true,
             ColorChoice::Never => false,
-            ColorChoice::Auto => io::stdout().is_terminal() && wants_color(),
+            ColorChoice::Auto => terminal.is_terminal() && wants_color(),
         }
     }
 
@@ -53,13 +57,8 @@ impl Output {
         if self.quiet || self.json {
             return;
         }
-        let is_colored = match self.color {
-            ColorChoice::Always => true,
-            ColorChoice::Never => false,
-            ColorChoice::Auto => io::stderr().is_terminal() && wants_color(),
-        };
         let columns = columns(io::stderr()).map(usize::from);
-        match qr_code::qr_code(url, is_colored) {
+        match qr_code::qr_code(url, self.colors(&io::stderr())) {
             None => tell("This URL is too long for a QR code."),
             Some(code) if columns.is_some_and(|columns| columns < qr_code::width(&code)) => {
                 tell(&format!(

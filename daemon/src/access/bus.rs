@@ -98,7 +98,7 @@ fn full(QuotaExceeded { size }: QuotaExceeded) -> Error {
         "imgurd serves at most {size} calls at a time from this kind of caller; wait for some to finish, then try \
          again"
     );
-    Error::TemporarilyUnavailable { reason, retry_at: None }
+    Error::unavailable(reason)
 }
 
 /// The sender of the message with this header.

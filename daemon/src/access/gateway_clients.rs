@@ -2,8 +2,7 @@
 //! refresh token here is a handle: it stands for a client's permit, and no token of the account's server follows from it.
 
 use std::collections::BTreeMap;
-use std::fs::OpenOptions;
-use std::io::{self, Read as _};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -14,9 +13,10 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::watch;
 
+use super::permits::stopping;
 use super::unix_time;
 use crate::mutex::lock;
-use crate::ownership::open_own;
+use crate::ownership::read_own;
 use crate::{durable, random};
 
 const VERSION: u32 = 1;
@@ -77,12 +77,7 @@ struct Content {
 type Hash = String;
 
 fn hash(text: &str) -> Hash {
-    use std::fmt::Write as _;
-    let mut hash = String::with_capacity(64);
-    for byte in Sha256::digest(text) {
-        let _ = write!(hash, "{byte:02x}");
-    }
-    hash
+    random::hexadecimal(&Sha256::digest(text))
 }
 
 /// The result of using a refresh token.
@@ -326,12 +321,7 @@ impl Client {
 }
 
 fn read(path: &Path) -> io::Result<Table> {
-    let mut file = match open_own(path, OpenOptions::new().read(true)) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Table::new()),
-        opened => opened?,
-    };
-    let mut text = String::new();
-    file.read_to_string(&mut text)?;
+    let Some(text) = read_own(path)? else { return Ok(Table::new()) };
     let content: Content = serde_json::from_str(&text)?;
     if content.version != VERSION {
         return Err(io::Error::other("another version of imgurd wrote it"));
@@ -340,9 +330,7 @@ fn read(path: &Path) -> io::Result<Table> {
 }
 
 fn write(path: &Path, clients: &Table) -> io::Result<()> {
-    let mut text = serde_json::to_vec_pretty(&Content { version: VERSION, clients: clients.clone() })?;
-    text.push(b'\n');
-    durable::replace(path, &text)
+    durable::replace_json(path, &Content { version: VERSION, clients: clients.clone() })
 }
 
 fn unwritable(path: &Path, error: &io::Error) -> Error {
@@ -363,11 +351,6 @@ fn unusable(path: &Path, error: &io::Error) -> Error {
             error = cause(&error)
         ),
     }
-}
-
-fn stopping() -> Error {
-    let reason = "imgurd is stopping; try again in a moment".to_owned();
-    Error::TemporarilyUnavailable { reason, retry_at: None }
 }
 
 #[cfg(test)]

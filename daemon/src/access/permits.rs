@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::OpenOptions;
-use std::io::{self, Read};
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -204,7 +204,7 @@ fn load(path: &Path) -> Known {
 }
 
 fn read(path: &Path) -> Result<Table, String> {
-    let mut file = match open_own(path, OpenOptions::new().read(true)) {
+    let file = match open_own(path, OpenOptions::new().read(true)) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Table::new()),
         Err(error) => return Err(format!("cannot be read ({error})", error = cause(&error))),
@@ -214,8 +214,7 @@ fn read(path: &Path) -> Result<Table, String> {
     if metadata.mode() & 0o022 != 0 {
         return Err("is writable by other users".to_owned());
     }
-    let mut text = String::new();
-    file.read_to_string(&mut text)
+    let text = io::read_to_string(file)
         .map_err(|error| format!("cannot be read ({error})", error = cause(&error)))?;
     let content: Content =
         serde_json::from_str(&text).map_err(|error| format!("cannot be parsed ({error})"))?;
@@ -229,9 +228,7 @@ fn read(path: &Path) -> Result<Table, String> {
 
 fn write(path: &Path, table: &Table) -> io::Result<()> {
     let content = Content { version: VERSION, permits: permits(table).cloned().collect() };
-    let mut text = serde_json::to_vec_pretty(&content)?;
-    text.push(b'\n');
-    durable::replace(path, &text)
+    durable::replace_json(path, &content)
 }
 
 fn damaged(damage: &str) -> Error {
@@ -247,11 +244,8 @@ fn unwritable(path: &Path, error: &io::Error) -> Error {
     Error::StoreUnavailable { reason }
 }
 
-fn stopping() -> Error {
-    Error::TemporarilyUnavailable {
-        reason: "imgurd is stopping; try again in a moment".to_owned(),
-        retry_at: None,
-    }
+pub(super) fn stopping() -> Error {
+    Error::unavailable("imgurd is stopping; try again in a moment")
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use imgurd_proto::text::{credential, is_credential, not_a_credential};
+use imgurd_proto::text::{credential, is_account_name, is_credential, letters, not_a_credential};
 use imgurd_proto::{
     ClientAuth, DEFAULT_REDIRECT_URI, DEFAULT_TOKEN_URL, Flow, ParameterValue, RefreshReuse, Settings,
 };
@@ -162,8 +162,7 @@ fn is_imgur(url: &Url) -> bool {
 }
 
 pub(crate) fn check_name(name: &str) -> Result<(), ConfigError> {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
-    if (1..=64).contains(&name.len()) && name.bytes().all(allowed) {
+    if is_account_name(name) {
         return Ok(());
     }
     let reason = "an account's name must have 1 to 64 letters, digits, dots, dashes or underscores; choose another \
@@ -226,9 +225,7 @@ const SECRET_PARAMETERS: [&str; 9] = [
 
 /// Whether a parameter of this name is a secret, in any spelling.
 fn is_secret_parameter(name: &str) -> bool {
-    let letters = name.chars().filter(char::is_ascii_alphanumeric);
-    let name: String = letters.map(|letter| letter.to_ascii_lowercase()).collect();
-    SECRET_PARAMETERS.contains(&name.as_str())
+    SECRET_PARAMETERS.contains(&letters(name).as_str())
 }
 
 /// Checks the parameters that the user adds to the address of the sign-in page.

@@ -108,7 +108,7 @@ impl ConfigFile {
         if self.read()? != before {
             let reason =
                 "Another program edited config.toml at the same moment, so imgurd changed nothing; try again";
-            return Err(Error::TemporarilyUnavailable { reason: reason.to_owned(), retry_at: None });
+            return Err(Error::unavailable(reason));
         }
         self.write(&after).map_err(|error| self.unwritable(&error))?;
         Ok(config)
@@ -170,16 +170,19 @@ impl ConfigFile {
 }
 
 fn accounts(document: &mut DocumentMut) -> Result<&mut Table, Error> {
-    let item = document.entry("accounts").or_insert_with(|| {
-        let mut table = Table::new();
-        table.set_implicit(true);
-        Item::Table(table)
-    });
+    let item = document.entry("accounts").or_insert_with(parent);
     item.as_table_mut().ok_or_else(|| {
         let reason =
             "config.toml has its accounts in an inline table; write them as sections [accounts.NAME], then try again";
         Error::Misconfigured { setting: "accounts".to_owned(), reason: reason.to_owned() }
     })
+}
+
+/// An empty table that is written only as a part of its members' names.
+pub(super) fn parent() -> Item {
+    let mut table = Table::new();
+    table.set_implicit(true);
+    Item::Table(table)
 }
 
 fn section<'a>(document: &'a mut DocumentMut, name: &str) -> Result<Option<&'a mut Table>, Error> {

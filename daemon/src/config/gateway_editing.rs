@@ -7,7 +7,7 @@ use toml_edit::{Array, DocumentMut, Item, Table, value};
 
 use super::account::check_name;
 use super::error::ConfigError;
-use super::file::ConfigFile;
+use super::file::{ConfigFile, parent};
 use super::gateway::{ODD_NAME, address, check_redirect_uri};
 use super::parse::Config;
 
@@ -87,11 +87,7 @@ fn section(document: &mut DocumentMut) -> Result<&mut Table, Error> {
 }
 
 fn clients(document: &mut DocumentMut) -> Result<&mut Table, Error> {
-    let item = section(document)?.entry("clients").or_insert_with(|| {
-        let mut table = Table::new();
-        table.set_implicit(true);
-        Item::Table(table)
-    });
+    let item = section(document)?.entry("clients").or_insert_with(parent);
     item.as_table_mut().ok_or_else(|| written_inline("clients"))
 }
 

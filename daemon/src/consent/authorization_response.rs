@@ -1,6 +1,8 @@
 //! The authorization response, from the redirect or pasted by the user.
 
-use imgurd_proto::text::{bare_address, credential, is_place, is_shortened, lone_credential, printable_name};
+use imgurd_proto::text::{
+    bare_address, credential, is_place, is_shortened, letters, lone_credential, printable_name,
+};
 use imgurd_proto::{Error, Flow, Secret};
 use url::form_urlencoded::parse;
 
@@ -153,10 +155,8 @@ impl Parameters {
 
 /// `access_denied` (RFC 6749, section 4.1.2.1), and what some servers write instead.
 fn is_denial(code: &str) -> bool {
-    let letters = code.chars().filter(char::is_ascii_alphanumeric);
-    let code: String = letters.map(|letter| letter.to_ascii_lowercase()).collect();
     ["accessdenied", "userdenied", "consentdenied", "usercancelled", "usercanceled", "cancelled", "canceled"]
-        .contains(&code.as_str())
+        .contains(&letters(code).as_str())
 }
 
 fn is_parameter(name: &str) -> bool {

@@ -63,53 +63,10 @@ pub struct Logins {
     listeners: Listeners,
 }
 
+/// A login in progress.
 #[derive(Clone)]
-struct OpenLogin {
-    id: String,
-    account: String,
-    url: Url,
-    code: Option<UserCode>,
-    flow: Flow,
-    paste: bool,
-    submissions: mpsc::Sender<Submission>,
-    outcome: watch::Receiver<Option<LoginResult>>,
-    hint: watch::Receiver<Option<String>>,
-    /// Each caller that wants this login holds a sender. When the last one is dropped, the login ends.
-    wanted: mpsc::WeakSender<()>,
-}
-
-impl OpenLogin {
-    /// One caller's share of the login.
-    fn part(&self, wanted: mpsc::Sender<()>, deadline: Option<Instant>) -> Login {
-        Login {
-            id: self.id.clone(),
-            account: self.account.clone(),
-            url: self.url.clone(),
-            code: self.code.clone(),
-            paste: self.paste,
-            outcome: self.outcome.clone(),
-            hint: self.hint.clone(),
-            deadline,
-            _wanted: wanted,
-        }
-    }
-
-    /// A share for another caller; `None` if the login has no callers any more.
-    fn join(&self, flow: Flow, paste: bool, patience: Duration) -> Result<Option<Login>, Error> {
-        let Some(wanted) = self.wanted.upgrade() else { return Ok(None) };
-        if (self.flow, self.paste) != (flow, paste) {
-            let account = &self.account;
-            return Err(Error::login(format!(
-                "Another sign-in to {account} is in progress with other options; complete or cancel it first"
-            )));
-        }
-        Ok(Some(self.part(wanted, Some(Instant::now() + patience))))
-    }
-}
-
-/// One caller's share of a login. Dropping it means that the caller does not want the login any more.
-pub struct Login {
-    /// The ID of the login.
+pub struct OpenLogin {
+    /// Its ID.
     pub id: String,
     /// The account.
     pub account: String,
@@ -121,7 +78,31 @@ pub struct Login {
     pub paste: bool,
     /// What the user should know while the login waits.
     pub hint: watch::Receiver<Option<String>>,
+    flow: Flow,
+    submissions: mpsc::Sender<Submission>,
     outcome: watch::Receiver<Option<LoginResult>>,
+    /// Each caller that wants this login holds a sender. When the last one is dropped, the login ends.
+    wanted: mpsc::WeakSender<()>,
+}
+
+impl OpenLogin {
+    /// A share for another caller; `None` if the login has no callers any more.
+    fn join(&self, flow: Flow, paste: bool, patience: Duration) -> Result<Option<Login>, Error> {
+        let Some(wanted) = self.wanted.upgrade() else { return Ok(None) };
+        if (self.flow, self.paste) != (flow, paste) {
+            let account = &self.account;
+            return Err(Error::login(format!(
+                "Another sign-in to {account} is in progress with other options; complete or cancel it first"
+            )));
+        }
+        Ok(Some(Login { open: self.clone(), deadline: Some(Instant::now() + patience), _wanted: wanted }))
+    }
+}
+
+/// One caller's share of a login. Dropping it means that the caller does not want the login any more.
+pub struct Login {
+    /// The login.
+    pub open: OpenLogin,
     /// When a caller that joined another caller's login stops waiting.
     deadline: Option<Instant>,
     _wanted: mpsc::Sender<()>,
@@ -130,15 +111,16 @@ pub struct Login {
 impl Login {
     /// Waits for the result.
     pub async fn outcome(&mut self) -> LoginResult {
-        let ended = self.outcome.wait_for(Option::is_some);
+        let account = &self.open.account;
+        let ended = self.open.outcome.wait_for(Option::is_some);
         let ended = match self.deadline {
             Some(deadline) => timeout_at(deadline, ended).await,
             None => Ok(ended.await),
         };
         match ended {
-            Ok(Ok(outcome)) => outcome.clone().unwrap_or_else(|| Err(cancelled(&self.account))),
-            Ok(Err(_)) => Err(cancelled(&self.account)),
-            Err(_) => Err(expired(&self.account)),
+            Ok(Ok(outcome)) => outcome.clone().unwrap_or_else(|| Err(cancelled(account))),
+            Ok(Err(_)) => Err(cancelled(account)),
+            Err(_) => Err(expired(account)),
         }
     }
 }
@@ -202,7 +184,7 @@ impl Logins {
         }
         let session = self.session(account, config, (flow, options.replace), began, authorization);
         let login = self.register(session, None, paste, options.timeout, listener);
-        self.keeper.login(account, Some(&login.id)).await?;
+        self.keeper.login(account, Some(&login.open.id)).await?;
         Ok(login)
     }
 
@@ -230,7 +212,7 @@ impl Logins {
         session.polls = Some(Polls::new(&device));
         let code = UserCode { user_code, complete: verification_uri_complete };
         let login = self.register(session, Some(code), false, options.timeout.min(expires_in), None);
-        self.keeper.login(account, Some(&login.id)).await?;
+        self.keeper.login(account, Some(&login.open.id)).await?;
         Ok(login)
     }
 
@@ -326,9 +308,8 @@ impl Logins {
             hint,
             wanted: wanted.downgrade(),
         };
-        let part = login.part(wanted, None);
-        open.insert(id, login);
-        part
+        open.insert(id, login.clone());
+        Login { open: login, deadline: None, _wanted: wanted }
     }
 }
 

@@ -120,8 +120,8 @@ pub fn paste(text: &Secret, flow: Flow) -> Pasted {
     let daemon =
         kept.unwrap_or_else(|| Daemon::start(async |config, keeper| login(config, keeper, flow).await));
     let (pasted, daemon) = daemon.take(async |(logins, login)| {
-        let response = text.expose().replace(STATE, &state_of(&login.url));
-        logins.complete(&login.id, response.into()).await.map(drop)
+        let response = text.expose().replace(STATE, &state_of(&login.open.url));
+        logins.complete(&login.open.id, response.into()).await.map(drop)
     });
     PASTING.with_borrow_mut(|daemons| daemons.extend(daemon.map(|daemon| (flow.as_str(), daemon))));
     pasted

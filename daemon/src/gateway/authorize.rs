@@ -76,11 +76,8 @@ impl Server {
             (None, [only]) => only.clone(),
             (None, _) => return Err(Page::refused(NO_REDIRECT_URI)),
         };
-        let account = self
-            .api
-            .keeper
-            .resolve(client.account.as_deref())
-            .map_err(|error| Page::Failed(error.to_string()))?;
+        let account = self.api.keeper.resolve(client.account.as_deref());
+        let account = account.map_err(|error| Page::Failed(error.to_string()))?;
         let has_secret = !client.public;
         let request = Request {
             client: name.to_owned(),

@@ -93,7 +93,7 @@ impl Question {
         ));
         if !self.is_signed_in {
             body += &text(&format!(
-                "Nobody has signed in to the account yet. Run `imgurctl login {}` first.",
+                "Nobody is signed in to the account. Run `imgurctl login {}` first.",
                 self.account
             ));
         }

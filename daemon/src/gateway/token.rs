@@ -58,8 +58,7 @@ impl Server {
             Redeemed::For(_) => return Err(OauthError::grant(CHANGED)),
             Redeemed::Again(family) => {
                 if let Some(family) = family {
-                    let revoked = self.api.clients.revoke_family(&client.name, &family).await;
-                    revoked.map_err(failed)?;
+                    self.void(client, &family).await?;
                 }
                 return Err(OauthError::grant(USED));
             }
@@ -73,7 +72,7 @@ impl Server {
         let (token, (handle, Handle { family, .. })) =
             self.issue(client, &request.account).await.inspect_err(|_| self.codes.release(code))?;
         if !self.codes.note_use(code, &family) {
-            self.api.clients.revoke_family(&client.name, &family).await.map_err(failed)?;
+            self.void(client, &family).await?;
             return Err(OauthError::grant(USED));
         }
         self.last_tokens.note(&family, &token.access_token);
@@ -97,8 +96,7 @@ impl Server {
         let found = self.api.clients.find(&client.name, shown).await.map_err(failed)?;
         let handle = found.ok_or_else(|| OauthError::grant(VOID))?;
         if !self.is_allowed(client, &handle) {
-            let revoked = self.api.clients.revoke_family(&client.name, &handle.family).await;
-            revoked.map_err(failed)?;
+            self.void(client, &handle.family).await?;
             return Err(OauthError::grant(VOID));
         }
         let token = match self.last_tokens.of(&handle.family) {
@@ -118,10 +116,14 @@ impl Server {
             Rotated::Replaced(new) => Ok(self.granted(&token, Some(&new))),
             // Somebody has used it at the same time: RFC 9700, section 4.14.2.
             Rotated::Void => {
-                self.api.clients.revoke_family(&client.name, &family).await.map_err(failed)?;
+                self.void(client, &family).await?;
                 Err(OauthError::grant(VOID))
             }
         }
+    }
+
+    async fn void(&self, client: &Client, family: &str) -> Result<(), OauthError> {
+        self.api.clients.revoke_family(&client.name, family).await.map_err(failed)
     }
 
     /// Whether the user's answer that the refresh token is based on is still valid.

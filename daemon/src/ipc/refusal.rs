@@ -25,7 +25,7 @@ impl Refusal {
             return self.0.clone();
         }
         let reason = "imgurd cannot start; run `imgurctl status` outside the sandbox, on the machine where imgurd runs";
-        Error::TemporarilyUnavailable { reason: reason.to_owned(), retry_at: None }
+        Error::unavailable(reason)
     }
 }
 

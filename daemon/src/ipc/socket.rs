@@ -196,7 +196,7 @@ fn full(QuotaExceeded { size }: QuotaExceeded) -> Error {
         "imgurd serves at most {size} connections at a time from this kind of caller, and all are busy; close some, \
          or try again in a moment"
     );
-    Error::TemporarilyUnavailable { reason, retry_at: None }
+    Error::unavailable(reason)
 }
 
 /// The number of connections for which there are file descriptors. Callers never use up all descriptors, and callers

@@ -126,28 +126,29 @@ async fn answer(
     api: &Api,
     answers: &mut Answers<'_>,
 ) -> io::Result<()> {
-    let Some(one) = dispatch(call, caller, api, answers).await? else {
-        return Ok(());
+    let one = match dispatch(call, caller, api, answers).await {
+        Ok(Some(one)) => one,
+        Ok(None) => return Ok(()),
+        Err(Failure::HungUp(error)) => return Err(error),
+        Err(failure) => frame(&failure)?,
     };
     if call.oneway { Ok(()) } else { answers.write(&one).await }
 }
 
 /// The answer to a call; `None` if a stream was sent instead.
+type Answer = Result<Option<Vec<u8>>, Failure>;
+
 async fn dispatch(
     call: &Call<'_, &RawValue>,
     caller: &Caller,
     api: &Api,
     answers: &mut Answers<'_>,
-) -> io::Result<Option<Vec<u8>>> {
+) -> Answer {
     // A method without a policy row does not exist, whatever the dispatcher below has.
-    let Some(needs) = needs(&call.method) else {
-        return fail(not_found(call)).map(Some);
-    };
-    if let Err(error) = api.check_method(caller, needs, &call.method) {
-        return fail(error).map(Some);
-    }
+    let needs = needs(&call.method).ok_or_else(|| not_found(call))?;
+    api.check_method(caller, needs, &call.method)?;
     let (interface, method) = call.method.rsplit_once('.').unwrap_or_default();
-    let answered = match (interface, method) {
+    match (interface, method) {
         (INTERFACE, GetToken::NAME) => token(call, |it| api.get_token(caller, method, it)).await,
         (INTERFACE, RejectToken::NAME) => token(call, |it| api.reject_token(caller, it)).await,
         (INTERFACE, Refresh::NAME) => token(call, |it| api.refresh(caller, it)).await,
@@ -170,51 +171,34 @@ async fn dispatch(
         (INTERFACE, RemovePermit::NAME) => one(call, |it| api.remove_permit(it)).await,
         (INTERFACE, SetGateway::NAME) => one(call, |it| api.set_gateway(it)).await,
         (INTERFACE, ListGatewayClients::NAME) => {
-            one(call, async |_: ListGatewayClients| Ok::<_, Error>(api.list_gateway_clients())).await
+            one(call, async |_: ListGatewayClients| Ok(api.list_gateway_clients())).await
         }
         (INTERFACE, SetGatewayClient::NAME) => one(call, |it| api.set_gateway_client(it)).await,
         (INTERFACE, RemoveGatewayClient::NAME) => one(call, |it| api.remove_gateway_client(it)).await,
         (INTERFACE, Discover::NAME) => one(call, |it| api.discover(it)).await,
         (INTERFACE, Probe::NAME) => one(call, async |_: Probe| api.probe().await).await,
-        (INTERFACE, Login::NAME) => return streamed(login(call, api, answers).await),
-        (INTERFACE, ReadJournal::NAME) => return streamed(read_journal(call, api, answers).await),
-        (INTERFACE, Watch::NAME) => return streamed(watch(call, caller, api, answers).await),
-        ("org.varlink.service", "GetInfo") => encode(Ok(info())),
-        ("org.varlink.service", "GetInterfaceDescription") => {
-            encode(description(call).map_err(Failure::from))
-        }
-        _ => fail(not_found(call)),
-    };
-    answered.map(Some)
+        (INTERFACE, Login::NAME) => login(call, api, answers).await,
+        (INTERFACE, ReadJournal::NAME) => read_journal(call, api, answers).await,
+        (INTERFACE, Watch::NAME) => watch(call, caller, api, answers).await,
+        ("org.varlink.service", "GetInfo") => encode(info()),
+        ("org.varlink.service", "GetInterfaceDescription") => encode(description(call)?),
+        _ => Err(not_found(call).into()),
+    }
 }
 
-async fn one<P, R, E>(
+async fn one<P: DeserializeOwned, R: Serialize>(
     call: &Call<'_, &RawValue>,
-    method: impl AsyncFnOnce(P) -> Result<R, E>,
-) -> io::Result<Vec<u8>>
-where
-    P: DeserializeOwned,
-    R: Serialize,
-    Failure: From<E>,
-{
-    match arguments(call) {
-        Ok(arguments) => encode(method(arguments).await.map_err(Failure::from)),
-        Err(error) => fail(error),
-    }
+    method: impl AsyncFnOnce(P) -> Result<R, Error>,
+) -> Answer {
+    encode(method(arguments(call)?).await?)
 }
 
 /// Handles a method whose answer is a token.
 async fn token<P: DeserializeOwned>(
     call: &Call<'_, &RawValue>,
     method: impl AsyncFnOnce(P) -> Result<Arc<Token>, Error>,
-) -> io::Result<Vec<u8>> {
-    match arguments(call) {
-        Ok(arguments) => match method(arguments).await {
-            Ok(token) => encode(Ok(HandedOut { token: &token })),
-            Err(error) => fail(error),
-        },
-        Err(error) => fail(error),
-    }
+) -> Answer {
+    encode(HandedOut { token: &*method(arguments(call)?).await? })
 }
 
 /// [`TokenReply`](imgurd_proto::TokenReply), with no copy of the token.
@@ -223,47 +207,35 @@ struct HandedOut<'a> {
     token: &'a Token,
 }
 
-fn streamed(end: Result<(), Failure>) -> io::Result<Option<Vec<u8>>> {
-    match end {
-        Ok(()) => Ok(None),
-        Err(Failure::HungUp(error)) => Err(error),
-        Err(failure) => fail(failure).map(Some),
-    }
-}
-
-async fn login(call: &Call<'_, &RawValue>, api: &Api, answers: &mut Answers<'_>) -> Result<(), Failure> {
+async fn login(call: &Call<'_, &RawValue>, api: &Api, answers: &mut Answers<'_>) -> Answer {
     let mut login = api.login(streaming(call)?).await?;
-    let (login_id, url) = (login.id.clone(), Some(login.url.to_string()));
-    let code = login.code.as_ref();
+    let code = login.open.code.as_ref();
+    let reply = LoginReply { login_id: login.open.id.clone(), ..LoginReply::default() };
     let begun = LoginReply {
-        url,
-        paste: Some(login.paste),
+        url: Some(login.open.url.to_string()),
+        paste: Some(login.open.paste),
         user_code: code.map(|code| code.user_code.clone()),
         verification_uri_complete: code.and_then(|code| code.complete.as_ref().map(Url::to_string)),
-        ..LoginReply::of(login_id)
+        ..reply.clone()
     };
     answers.stream(begun, true).await?;
-    let mut hint = login.hint.clone();
+    let mut hint = login.open.hint.clone();
     let SignedIn { account, note } = loop {
         tokio::select! {
             biased;
             outcome = login.outcome() => break outcome?,
             Ok(()) = hint.changed() => {
                 let note = hint.borrow_and_update().clone();
-                answers.stream(LoginReply { note, ..LoginReply::of(login.id.clone()) }, true).await?;
+                answers.stream(LoginReply { note, ..reply.clone() }, true).await?;
             }
         }
     };
-    let ended = LoginReply { account: Some(account), note, ..LoginReply::of(login.id.clone()) };
-    answers.stream(ended, false).await
+    let ended = LoginReply { account: Some(account), note, ..reply };
+    answers.stream(ended, false).await?;
+    Ok(None)
 }
 
-async fn watch(
-    call: &Call<'_, &RawValue>,
-    caller: &Caller,
-    api: &Api,
-    answers: &mut Answers<'_>,
-) -> Result<(), Failure> {
+async fn watch(call: &Call<'_, &RawValue>, caller: &Caller, api: &Api, answers: &mut Answers<'_>) -> Answer {
     let mut watcher = api.watch(caller, &streaming(call)?)?;
     while let Some(account) = watcher.next().await {
         // Permits may change during the watch.
@@ -271,15 +243,10 @@ async fn watch(
             answers.stream(OneAccount { account }, true).await?;
         }
     }
-    let reason = "The account that you watched was removed; see `imgurctl account list`".to_owned();
-    Err(Error::TemporarilyUnavailable { reason, retry_at: None }.into())
+    Err(Error::unavailable("The account that you watched was removed; see `imgurctl account list`").into())
 }
 
-async fn read_journal(
-    call: &Call<'_, &RawValue>,
-    api: &Api,
-    answers: &mut Answers<'_>,
-) -> Result<(), Failure> {
+async fn read_journal(call: &Call<'_, &RawValue>, api: &Api, answers: &mut Answers<'_>) -> Answer {
     let call: ReadJournal = streaming(call)?;
     let follow = call.follow.unwrap_or(false);
     let mut reading = api.read_journal(call.account.as_deref(), follow).await?;
@@ -290,7 +257,7 @@ async fn read_journal(
     while let Some(entry) = reading.future().await? {
         answers.stream(JournalReply { entry: Some(entry) }, true).await?;
     }
-    Ok(())
+    Ok(None)
 }
 
 /// The arguments of a call, or the name of the one that is missing or has the wrong type.
@@ -311,7 +278,7 @@ fn arguments<P: DeserializeOwned>(call: &Call<'_, &RawValue>) -> Result<P, Servi
     })
 }
 
-fn streaming<P: Method>(call: &Call<'_, &RawValue>) -> Result<P, ServiceError> {
+fn streaming<P: DeserializeOwned>(call: &Call<'_, &RawValue>) -> Result<P, ServiceError> {
     if call.more { arguments(call) } else { Err(ServiceError::ExpectedMore {}) }
 }
 
@@ -353,13 +320,7 @@ fn not_found(call: &Call<'_, &RawValue>) -> ServiceError {
     }
 }
 
-fn encode(outcome: Result<impl Serialize, Failure>) -> io::Result<Vec<u8>> {
-    match outcome {
-        Ok(parameters) => Ok(frame(&Reply { parameters, continues: false })?),
-        Err(failure) => fail(failure),
-    }
-}
-
-fn fail(error: impl Into<Failure>) -> io::Result<Vec<u8>> {
-    Ok(frame(&error.into())?)
+fn encode(parameters: impl Serialize) -> Answer {
+    let message = frame(&Reply { parameters, continues: false });
+    message.map(Some).map_err(|error| Failure::HungUp(error.into()))
 }

@@ -6,7 +6,7 @@ use imgurd_proto::{Credits, Error, Secret};
 use tokio::time::timeout;
 use url::Url;
 
-use super::{Keeper, LONGEST_WAIT, try_later};
+use super::{Keeper, LONGEST_WAIT};
 use crate::provider::{Inquiry, Tally, Who};
 
 impl Keeper {
@@ -47,7 +47,7 @@ impl Keeper {
 }
 
 fn untold(reason: &str) -> Error {
-    try_later(format!("imgurd could not get the credits: {reason}; try again later"))
+    Error::unavailable(format!("imgurd could not get the credits: {reason}; try again later"))
 }
 
 fn unsupported(account: &str) -> Error {

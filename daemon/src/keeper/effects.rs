@@ -34,12 +34,11 @@ impl EffectRunner {
             Effect::Save { revision, record, if_missing } => {
                 let mut save = self.store.save(account.to_owned(), *record, if_missing);
                 tokio::spawn(async move {
-                    let result = match timeout(STORE_PATIENCE, &mut save).await {
-                        Ok(result) => result,
-                        Err(_) => {
-                            report(Event::SaveIsSlow { revision }).await;
-                            save.await
-                        }
+                    let result = if let Ok(result) = timeout(STORE_PATIENCE, &mut save).await {
+                        result
+                    } else {
+                        report(Event::SaveIsSlow { revision }).await;
+                        save.await
                     };
                     report(Event::Saved { revision, result }).await;
                 });

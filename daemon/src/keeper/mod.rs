@@ -366,13 +366,11 @@ fn note(account: &str, owner: TokenOwner) -> Option<String> {
 }
 
 fn takes_long() -> Error {
-    try_later("This takes longer than a minute and continues in the background; see `imgurctl status`")
+    Error::unavailable(
+        "This takes longer than a minute and continues in the background; see `imgurctl status`",
+    )
 }
 
 fn gone() -> Error {
-    try_later("imgurd is stopping; try again in a moment")
-}
-
-fn try_later(reason: impl Into<String>) -> Error {
-    Error::TemporarilyUnavailable { reason: reason.into(), retry_at: None }
+    Error::unavailable("imgurd is stopping; try again in a moment")
 }

@@ -2,6 +2,7 @@
 //! be written are lost, and the next line says how many.
 
 use std::io::{self, Write};
+use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -47,10 +48,14 @@ fn put(text: &[u8]) -> bool {
 
 fn has_room() -> bool {
     let patience = if IS_STOPPED.load(Ordering::Relaxed) { Duration::ZERO } else { PATIENCE };
-    let stderr = io::stderr();
-    let mut polled = [PollFd::new(&stderr, PollFlags::OUT)];
-    let timeout = Timespec::try_from(patience).ok();
-    let has_room = poll(&mut polled, timeout.as_ref()).is_ok_and(|ready| ready > 0);
+    let has_room = accepts(&io::stderr(), patience);
     IS_STOPPED.store(!has_room, Ordering::Relaxed);
     has_room
+}
+
+/// Whether a write does not wait, or not for longer than `patience`.
+pub(super) fn accepts(stream: &impl AsFd, patience: Duration) -> bool {
+    let mut polled = [PollFd::new(stream, PollFlags::OUT)];
+    let timeout = Timespec::try_from(patience).ok();
+    poll(&mut polled, timeout.as_ref()).is_ok_and(|ready| ready > 0)
 }

@@ -284,8 +284,8 @@ async fn sign_in(
             return Some(Event::ByHand(name.to_owned(), Notice::not_begun(&subject, &error.to_string())));
         }
     };
-    let mut url = login.url.clone();
-    if let Some(UserCode { user_code, complete }) = login.code.clone() {
+    let mut url = login.open.url.clone();
+    if let Some(UserCode { user_code, complete }) = login.open.code.clone() {
         let notice = Notice::code(&subject, &user_code, &url);
         let _ = events.send(Event::ByHand(name.to_owned(), notice)).await;
         url = complete.unwrap_or(url);
@@ -293,7 +293,7 @@ async fn sign_in(
     let early = tokio::select! {
         outcome = login.outcome() => Some(outcome),
         opened = browser::open(bus, &url) => {
-            if let Err(why) = opened && login.code.is_none() {
+            if let Err(why) = opened && login.open.code.is_none() {
                 let notice = Notice::page(&subject, &why, &url);
                 let _ = events.send(Event::ByHand(name.to_owned(), notice)).await;
             }

@@ -51,7 +51,7 @@ impl Schedule {
         let Some(notice) = notice else {
             return if self.entries.remove(name).is_some() { Change::Solved } else { Change::None };
         };
-        let pause = self.pause(1);
+        let pause = pause(&self.again, 1);
         match self.entries.get_mut(name) {
             Some(entry) if entry.notice.matter == notice.matter => {
                 // A notice that no server could show is due when a server appears, or after its pause.
@@ -133,10 +133,6 @@ impl Schedule {
 
     pub(super) fn next(&self) -> Option<Timestamp> {
         self.entries.values().filter(|entry| !entry.held).filter_map(|entry| entry.due).min()
-    }
-
-    fn pause(&self, times: usize) -> Option<Duration> {
-        pause(&self.again, times)
     }
 }
 

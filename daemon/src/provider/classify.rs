@@ -85,7 +85,7 @@ fn is_about_the_address(status: StatusCode) -> bool {
 }
 
 /// Whether nothing at that address accepts such a request.
-fn is_missing(status: StatusCode) -> bool {
+pub(super) fn is_missing(status: StatusCode) -> bool {
     matches!(status, StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED | StatusCode::GONE)
 }
 

@@ -2,7 +2,7 @@
 //! formats.
 
 use hyper::StatusCode;
-use imgurd_proto::text::{LONGEST_NAME, printable};
+use imgurd_proto::text::{LONGEST_NAME, letters, printable};
 use imgurd_proto::{Secret, error_texts};
 use serde_json::{Map, Value};
 
@@ -301,11 +301,7 @@ fn is_code(text: &str) -> bool {
 
 /// Whether two names differ only in case and in the characters between words.
 fn is_alike(one: &str, other: &str) -> bool {
-    let plain = |text: &str| {
-        let letters = text.bytes().filter(u8::is_ascii_alphanumeric);
-        letters.map(|byte| byte.to_ascii_lowercase()).collect::<Vec<_>>()
-    };
-    plain(one) == plain(other)
+    letters(one) == letters(other)
 }
 
 fn integer(value: &Value) -> Option<i64> {

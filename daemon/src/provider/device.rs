@@ -3,20 +3,18 @@
 use std::fmt;
 use std::time::Duration;
 
-use hyper::StatusCode;
 use imgurd_proto::text::{credential, name};
 use imgurd_proto::{ClientAuth, Secret};
 use oauth2::HttpResponse;
 use serde_json::Value;
 use url::Url;
 
-use super::classify::classify;
+use super::classify::{classify, is_missing};
 use super::complaint::{Complaint, TOO_MANY};
-use super::endpoint::is_protected;
 use super::form_request::{form_request, unsendable};
 use super::response::text;
 use super::transport::{Timeouts, Transport};
-use super::{Answer, Client, Delivery, Transient};
+use super::{Answer, Client, Delivery, is_protected};
 
 /// The `grant_type` of a poll (section 3.4).
 pub(super) const GRANT_TYPE: &str = "urn:ietf:params:oauth:grant-type:device_code";
@@ -91,22 +89,17 @@ pub(crate) fn understand(
     let (status, headers) = (response.status(), response.headers());
     let read = status.is_success().then(|| DeviceAuthorization::read(&text(response.body()))).flatten();
     read.ok_or_else(|| {
-        Box::new(match status {
-            StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED | StatusCode::GONE => {
-                let reason = format!("device_auth_url does not exist (HTTP {})", status.as_u16());
-                Answer::Misconfigured { setting: "device_auth_url", reason }
+        let reason = if is_missing(status) {
+            format!("device_auth_url does not exist (HTTP {})", status.as_u16())
+        } else if status.is_success() {
+            "the answer has no device code, user code or https page".to_owned()
+        } else {
+            match classify(status, headers, response.body(), false, secrets) {
+                Answer::Misconfigured { setting: "token_url", reason } => reason,
+                other => return Box::new(other),
             }
-            _ if status.is_success() => {
-                let reason = "the answer has no device code, user code or https page".to_owned();
-                Answer::Misconfigured { setting: "device_auth_url", reason }
-            }
-            _ => match classify(status, headers, response.body(), false, secrets) {
-                Answer::Misconfigured { setting: "token_url", reason } => {
-                    Answer::Misconfigured { setting: "device_auth_url", reason }
-                }
-                other => other,
-            },
-        })
+        };
+        Box::new(Answer::Misconfigured { setting: "device_auth_url", reason })
     })
 }
 
@@ -137,13 +130,10 @@ pub(crate) fn polled(response: &HttpResponse, secrets: &[Secret]) -> Option<Answ
         return None;
     }
     let complaint = Complaint::parse(&text(response.body()), secrets)?;
-    let waiting = |reason: &str, delivery| {
-        Answer::Transient(Transient { reason: reason.to_owned(), retry_after: None, delivery })
-    };
     if complaint.says("authorization_pending") {
-        Some(waiting("nobody has entered the code yet", Delivery::Undecided))
+        Some(Answer::transient("nobody has entered the code yet", Delivery::Undecided))
     } else if complaint.says("slow_down") {
-        Some(waiting(TOO_MANY, Delivery::TooSoon))
+        Some(Answer::transient(TOO_MANY, Delivery::TooSoon))
     } else if complaint.says("access_denied") {
         Some(Answer::Refused { reason: complaint.describe("Access was denied on the sign-in page") })
     } else if complaint.says("expired_token") {
@@ -157,6 +147,7 @@ pub(crate) fn polled(response: &HttpResponse, secrets: &[Secret]) -> Option<Answ
 
 #[cfg(test)]
 mod tests {
+    use hyper::StatusCode;
     use rstest::rstest;
 
     use super::*;

@@ -8,7 +8,7 @@ use imgurd_proto::{Discovery, Error};
 use oauth2::{HttpRequest, HttpResponse};
 use url::Url;
 
-use super::classify::is_web_page;
+use super::classify::{is_missing, is_web_page};
 use super::metadata::{self, Unfit};
 use super::response::text;
 use super::transport::{Timeouts, Transport};
@@ -90,7 +90,7 @@ fn understand(response: &HttpResponse, issuer: &str) -> Result<Discovery, Failur
             no_metadata("the answer is a web page".to_owned())
         }
         StatusCode::OK => metadata::read(body, issuer).map_err(Failure::Unfit),
-        StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED | StatusCode::GONE => Err(Failure::NotThere),
+        _ if is_missing(status) => Err(Failure::NotThere),
         _ if status.is_redirection() => no_metadata(format!(
             "the answer is a redirect (HTTP {}), which imgurd does not follow",
             status.as_u16()
@@ -108,7 +108,7 @@ fn unusable(issuer: &str, reason: &str) -> Error {
 
 fn unreachable(issuer: &str, reason: &str) -> Error {
     let reason = format!("imgurd cannot get the metadata of {issuer}: {reason}; try again later");
-    Error::TemporarilyUnavailable { reason, retry_at: None }
+    Error::unavailable(reason)
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use oauth2::HttpRequest;
 use url::Url;
 use url::form_urlencoded::{Serializer, byte_serialize};
 
-use super::{Answer, Client};
+use super::{Answer, Client, is_protected};
 
 /// A form for `url`; `None` if no request can be made of it.
 pub(super) fn form_request<'a>(
@@ -36,6 +36,13 @@ pub(super) fn form_request<'a>(
     *request.uri_mut() = url.as_str().parse().ok()?;
     request.headers_mut().insert(ACCEPT, HeaderValue::from_static("application/json"));
     request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
+    Some(request)
+}
+
+/// A request for what is at `url`; `None` if others could read it.
+pub(super) fn get_request(url: &Url) -> Option<HttpRequest> {
+    let mut request = HttpRequest::new(Vec::new());
+    *request.uri_mut() = Some(url).filter(|url| is_protected(url))?.as_str().parse().ok()?;
     Some(request)
 }
 

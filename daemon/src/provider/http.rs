@@ -1,29 +1,22 @@
-//! The token endpoint over HTTP: `oauth2` builds the requests, `reqwest` sends them.
+//! The token endpoint over HTTP.
 //!
-//! imgurd does not let `oauth2` parse the answers: it drops the status of an error body that it cannot parse, and it cannot parse
-//! any of Imgur's.
+//! imgurd does not let `oauth2` send these requests, because it would parse the answers: it drops the status of an error body that
+//! it cannot parse, which includes all of Imgur's, and refuses a token if a number is written as a string.
 
-use std::borrow::Cow;
 use std::path::PathBuf;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use imgurd_proto::{ClientAuth, Secret};
-use oauth2::basic::{BasicClient, BasicErrorResponse};
-use oauth2::{
-    AsyncHttpClient, AuthType, AuthorizationCode, ClientId, ClientSecret, EndpointNotSet, EndpointSet,
-    HttpRequest, HttpResponse, PkceCodeVerifier, RefreshToken, RequestTokenError, TokenUrl,
-};
+use imgurd_proto::Secret;
 
 use super::classify::server_time;
 use super::credits::{self, Tally};
 use super::device::{self, DeviceAuthorization, DeviceRequest};
-use super::endpoint::is_protected;
 use super::form_request::{form_request, unsendable};
 use super::inquiry::Inquiry;
 use super::token_owner::{self, TokenOwner};
 use super::transport::{Timeouts, Transport};
-use super::{Answer, Client, Provider, Reply, Revocation, TokenRequest};
+use super::{Answer, Client, Provider, Reply, Revocation, TokenRequest, is_protected};
 
 /// The real token endpoint.
 #[derive(Clone, Debug)]
@@ -67,8 +60,7 @@ impl Provider for HttpProvider {
             }
             match Transport::new(&client.token_url, ca_file, timeouts).await {
                 Ok(transport) => {
-                    let is_refresh = matches!(request, TokenRequest::Refresh(_));
-                    let is_proven_refresh = client.proven && is_refresh;
+                    let is_proven_refresh = client.proven && matches!(request, TokenRequest::Refresh(_));
                     let transport = transport.of_request(is_proven_refresh, secrets(&client, &request));
                     ask(&client, &request, &transport).await
                 }
@@ -102,93 +94,43 @@ impl Provider for HttpProvider {
     }
 }
 
-/// An answer, in the place where `oauth2` expects a failure.
-///
-/// `oauth2` must not parse answers: it drops the status of every error that it cannot parse, which includes all of
-/// Imgur's, and refuses a token if a number is written as a string. So imgurd classifies each answer as it arrives, and
-/// it always bypasses the crate's parser.
-#[derive(Debug, thiserror::Error)]
-#[error("classified")]
-pub(super) struct Classified(Box<Reply>);
-
-impl<'c> AsyncHttpClient<'c> for Transport {
-    type Error = Classified;
-    type Future = BoxFuture<'c, Result<HttpResponse, Classified>>;
-
-    fn call(&'c self, request: HttpRequest) -> Self::Future {
-        self.classify(request).map(|reply| Err(Classified(Box::new(reply)))).boxed()
-    }
-}
-
-type OauthClient = BasicClient<EndpointNotSet, EndpointNotSet, EndpointNotSet, EndpointNotSet, EndpointSet>;
-
-fn oauth_client(client: &Client) -> OauthClient {
-    let oauth = BasicClient::new(ClientId::new(client.id.clone()))
-        .set_auth_type(match client.auth {
-            ClientAuth::Body => AuthType::RequestBody,
-            ClientAuth::Basic => AuthType::BasicAuth,
-        })
-        .set_token_uri(TokenUrl::from_url(client.token_url.clone()));
-    match &client.secret {
-        Some(secret) => oauth.set_client_secret(ClientSecret::new(secret.expose().into())),
-        None => oauth,
-    }
-}
-
 async fn ask(client: &Client, request: &TokenRequest, transport: &Transport) -> Reply {
-    let oauth = oauth_client(client);
-    let outcome = match request {
-        TokenRequest::Refresh(token) => {
-            let token = RefreshToken::new(token.expose().into());
-            let mut refresh = oauth.exchange_refresh_token(&token);
-            for uri in &client.resource {
-                refresh = refresh.add_extra_param("resource", uri);
-            }
-            refresh.request_async(transport).await
-        }
-        TokenRequest::Code { code, verifier, redirect_uri, .. } => {
-            let mut exchange = oauth.exchange_code(AuthorizationCode::new(code.expose().into()));
-            if let Some(verifier) = verifier {
-                exchange = exchange.set_pkce_verifier(PkceCodeVerifier::new(verifier.expose().into()));
-            }
-            if let Some(uri) = redirect_uri {
-                exchange = exchange.set_redirect_uri(Cow::Borrowed(uri));
-            }
-            for uri in &client.resource {
-                exchange = exchange.add_extra_param("resource", uri);
-            }
-            exchange.request_async(transport).await
-        }
-        // Imgur's own grant type, which `oauth2` does not support.
-        TokenRequest::Pin(pin) => {
-            let fields = [("grant_type", "pin"), ("pin", pin.expose())];
-            return match form_request(client, &client.token_url, fields) {
-                Some(request) => transport.classify(request).await,
-                None => unsendable().into(),
-            };
-        }
-        TokenRequest::Device(code) => return poll(client, code, transport).await,
-    };
-    match outcome {
-        Err(RequestTokenError::<_, BasicErrorResponse>::Request(Classified(reply))) => *reply,
-        _ => unsendable().into(),
-    }
-}
-
-async fn poll(client: &Client, code: &Secret, transport: &Transport) -> Reply {
-    let fields = [("grant_type", device::GRANT_TYPE), ("device_code", code.expose())];
-    let fields = fields.into_iter().chain(device::common_fields(client));
-    let Some(request) = form_request(client, &client.token_url, fields) else {
+    let Some(form) = form_request(client, &client.token_url, fields(client, request)) else {
         return unsendable().into();
     };
-    match transport.fetch(request).await {
+    match transport.fetch(form).await {
         Ok(response) => {
-            match device::polled(&response, &secrets(client, &TokenRequest::Device(code.clone()))) {
+            let is_poll = matches!(request, TokenRequest::Device(_));
+            let polled = is_poll.then(|| device::polled(&response, &secrets(client, request))).flatten();
+            match polled {
                 Some(answer) => Reply { answer, date: server_time(response.headers()) },
                 None => transport.judge(&response),
             }
         }
         Err(answer) => answer.into(),
+    }
+}
+
+/// The fields of a request, without those that authenticate the client.
+fn fields<'a>(client: &'a Client, request: &'a TokenRequest) -> Vec<(&'a str, &'a str)> {
+    let resource = client.resource.iter().map(|uri| ("resource", uri.as_str()));
+    match request {
+        TokenRequest::Refresh(token) => {
+            let fields = [("grant_type", "refresh_token"), ("refresh_token", token.expose())];
+            fields.into_iter().chain(resource).collect()
+        }
+        TokenRequest::Code { code, verifier, redirect_uri, .. } => {
+            let fields = [("grant_type", "authorization_code"), ("code", code.expose())];
+            let verifier = verifier.iter().map(|verifier| ("code_verifier", verifier.expose()));
+            let redirect_uri = redirect_uri.iter().map(|uri| ("redirect_uri", uri.as_str()));
+            fields.into_iter().chain(verifier).chain(redirect_uri).chain(resource).collect()
+        }
+        // Imgur's own grant type.
+        TokenRequest::Pin(pin) => vec![("grant_type", "pin"), ("pin", pin.expose())],
+        TokenRequest::Device(code) => {
+            let fields = [("grant_type", device::GRANT_TYPE), ("device_code", code.expose())];
+            fields.into_iter().chain(device::common_fields(client)).collect()
+        }
     }
 }
 

@@ -9,9 +9,9 @@ use oauth2::{HttpRequest, HttpResponse};
 use url::Url;
 
 use super::Answer;
-use super::classify::{is_web_page, passing_trouble};
+use super::classify::{is_missing, is_web_page, passing_trouble};
 use super::complaint::Complaint;
-use super::endpoint::is_protected;
+use super::form_request::get_request;
 use super::response::text;
 use super::transport::{Timeouts, Transport};
 
@@ -71,11 +71,9 @@ impl Inquiry {
 }
 
 fn request(url: &Url, access_token: &Secret) -> Option<HttpRequest> {
-    let url = Some(url).filter(|url| is_protected(url))?;
     let mut authorization = HeaderValue::from_str(&format!("Bearer {}", access_token.expose())).ok()?;
     authorization.set_sensitive(true);
-    let mut request = HttpRequest::new(Vec::new());
-    *request.uri_mut() = url.as_str().parse().ok()?;
+    let mut request = get_request(url)?;
     request.headers_mut().insert(AUTHORIZATION, authorization);
     Some(request)
 }
@@ -96,7 +94,7 @@ pub(crate) fn understand<T>(
     }
     let complaint = Complaint::parse(body, secrets);
     let is_known_trouble = complaint.as_ref().is_some_and(|complaint| complaint.known_trouble().is_some());
-    let is_elsewhere = status.is_success() || matches!(status.as_u16(), 404 | 405 | 410);
+    let is_elsewhere = status.is_success() || is_missing(status);
     if is_elsewhere && !is_known_trouble {
         return ApiAnswer::Unsupported;
     }

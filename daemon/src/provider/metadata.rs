@@ -5,7 +5,7 @@ use imgurd_proto::{ClientAuth, Discovery, ParameterValue, Settings};
 use serde_json::Value;
 use url::Url;
 
-use super::endpoint::{is_loopback, is_protected};
+use super::{is_loopback, is_protected};
 
 /// How many scopes are shown at most.
 const MOST_SCOPES: usize = 64;

@@ -9,7 +9,6 @@ mod content_coding;
 mod credits;
 pub(crate) mod device;
 mod discovery;
-mod endpoint;
 mod form_request;
 mod http;
 mod id_token;
@@ -40,7 +39,6 @@ pub(crate) use complaint::shown as shown_of_a_server;
 pub use credits::Tally;
 pub use device::{DeviceAuthorization, DeviceRequest};
 pub use discovery::discover;
-pub use endpoint::{is_loopback, is_protected};
 pub use http::HttpProvider;
 pub use id_token::{IdToken, Identity};
 pub use inquiry::{ApiAnswer, Inquiry, Who};
@@ -130,6 +128,10 @@ pub enum Answer {
 }
 
 impl Answer {
+    fn transient(reason: impl Into<String>, delivery: Delivery) -> Self {
+        Self::Transient(Transient { reason: reason.into(), retry_after: None, delivery })
+    }
+
     fn misconfigured_url(reason: &str) -> Self {
         Self::Misconfigured { setting: "token_url", reason: reason.into() }
     }
@@ -195,4 +197,16 @@ pub trait Provider: Send + Sync {
     fn credits(&self, _inquiry: Inquiry) -> BoxFuture<'static, Tally> {
         Box::pin(ready(Tally::Unsupported))
     }
+}
+
+/// Whether only this machine and the server can read what is sent there (RFC 6749, section 3.2).
+#[must_use]
+pub fn is_protected(url: &Url) -> bool {
+    url.scheme() == "https" || (url.scheme() == "http" && is_loopback(url))
+}
+
+/// Whether the URL's host can only be this machine.
+#[must_use]
+pub fn is_loopback(url: &Url) -> bool {
+    url.host_str().is_some_and(imgurd_proto::is_loopback)
 }

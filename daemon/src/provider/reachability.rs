@@ -9,7 +9,7 @@ use url::Url;
 use super::Answer;
 use super::classify::{is_web_page, passing_trouble};
 use super::complaint::{BLOCKED, Complaint};
-use super::endpoint::is_protected;
+use super::form_request::get_request;
 use super::response::text;
 use super::transport::{Timeouts, Transport};
 
@@ -54,9 +54,7 @@ fn request(url: &Url) -> Option<HttpRequest> {
     let mut place = url.clone();
     place.set_query(None);
     place.set_fragment(None);
-    let mut request = HttpRequest::new(Vec::new());
-    *request.uri_mut() = Some(place).filter(is_protected)?.as_str().parse().ok()?;
-    Some(request)
+    get_request(&place)
 }
 
 fn failure(answer: Answer) -> Reachability {

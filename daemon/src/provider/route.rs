@@ -24,7 +24,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use url::Url;
 
-use super::endpoint::is_loopback;
+use super::is_loopback;
 
 /// A connection to the server itself, before TLS with it.
 type Way = TokioIo<MaybeHttpsStream<TokioIo<TcpStream>>>;

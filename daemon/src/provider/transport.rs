@@ -18,8 +18,9 @@ use url::Url;
 use super::bounded_stream::BoundedStream;
 use super::classify::{classify, server_time};
 use super::content_coding::{self, ACCEPTED};
+use super::form_request::unsendable;
 use super::route::{self, Route};
-use super::{Answer, Delivery, Reply, Transient, USER_AGENT, authorities};
+use super::{Answer, Delivery, Reply, USER_AGENT, authorities};
 
 /// The length of the longest body, in bytes: more than any token response, and little enough for memory.
 const BODY_MAX: usize = 1024 * 1024;
@@ -83,13 +84,6 @@ impl Transport {
         Self { is_proven_refresh, secrets, ..self }
     }
 
-    pub(super) async fn classify(&self, request: HttpRequest) -> Reply {
-        match self.fetch(request).await {
-            Ok(response) => self.judge(&response),
-            Err(answer) => answer.into(),
-        }
-    }
-
     pub(super) fn judge(&self, response: &HttpResponse) -> Reply {
         Reply {
             answer: classify(
@@ -105,18 +99,18 @@ impl Transport {
 
     /// Sends the request; the error says why there is no complete answer.
     pub(super) async fn fetch(&self, request: HttpRequest) -> Result<HttpResponse, Answer> {
-        let unsendable = || Answer::misconfigured_url("imgurd cannot build a request for the token URL");
         let to = request.uri().clone();
         let request = reqwest::Request::try_from(request).map_err(|_| unsendable())?;
         let began = Instant::now();
-        let stream = self.connect(to).await.map_err(|reason| transient(reason, Delivery::NotSent))?;
+        let stream = self.connect(to).await.map_err(|reason| Answer::transient(reason, Delivery::NotSent))?;
         let client = self.client(&stream, began).ok_or_else(no_security)?;
         match client.execute(request).await {
             Ok(response) => self.receive(response, &stream).await,
             Err(error) if error.is_builder() => Err(unsendable()),
-            Err(error) if error.is_connect() => {
-                Err(transient(self.route.insecurity(&error, self.timeouts.connect), Delivery::NotSent))
-            }
+            Err(error) if error.is_connect() => Err(Answer::transient(
+                self.route.insecurity(&error, self.timeouts.connect),
+                Delivery::NotSent,
+            )),
             Err(error) => Err(self.broke(&error, &stream)),
         }
     }
@@ -162,7 +156,7 @@ impl Transport {
         }
         let body = content_coding::decoded(response.headers(), body, BODY_MAX).map_err(|_| {
             let reason = format!("imgurd cannot decompress the answer of {}", self.route.host);
-            transient(reason, Delivery::InDoubt)
+            Answer::transient(reason, Delivery::InDoubt)
         })?;
         if body.len() > BODY_MAX {
             return Err(self.too_long());
@@ -183,11 +177,11 @@ impl Transport {
         } else {
             format!("the connection to {host} broke before the answer was complete")
         };
-        transient(reason, Delivery::InDoubt)
+        Answer::transient(reason, Delivery::InDoubt)
     }
 
     fn too_long(&self) -> Answer {
-        transient(format!("the answer of {} is too long", self.route.host), Delivery::InDoubt)
+        Answer::transient(format!("the answer of {} is too long", self.route.host), Delivery::InDoubt)
     }
 }
 
@@ -214,9 +208,5 @@ fn tls(trusted: RootCertStore) -> Option<ClientConfig> {
 
 fn no_security() -> Answer {
     let reason = "imgurd cannot make secure connections: the system's certificates are missing or unreadable";
-    transient(reason.into(), Delivery::NotSent)
-}
-
-fn transient(reason: String, delivery: Delivery) -> Answer {
-    Answer::Transient(Transient { reason, retry_after: None::<Duration>, delivery })
+    Answer::transient(reason, Delivery::NotSent)
 }

@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use futures_util::FutureExt;
-use futures_util::future::BoxFuture;
 use imgurd_proto::text::cause;
 use oo7::file::{Error as KeyringError, Item, LockedKeyring, UnlockedKeyring};
 use tokio::runtime::Handle;
@@ -15,7 +14,7 @@ use tokio::sync::Mutex;
 use tokio::task::spawn_blocking;
 
 use super::key::KeySource;
-use super::{IfMissing, StoreError, TokenStore, item};
+use super::{IfMissing, StoreError, Stored, TokenStore, item};
 use crate::durable;
 use crate::grant::Record;
 use crate::memory;
@@ -41,7 +40,7 @@ impl FileStore {
 
     /// Runs `call` in a thread for blocking work, because it derives keys, decrypts and waits for the disk. Once
     /// started, it runs to its end, even if no caller waits any more.
-    fn run<T, F>(&self, call: F) -> BoxFuture<'static, Result<T, StoreError>>
+    fn run<T, F>(&self, call: F) -> Stored<T>
     where
         T: Send + 'static,
         F: AsyncFnOnce(&mut KeyringFile) -> Result<T, StoreError> + Send + 'static,
@@ -70,19 +69,14 @@ impl FileStore {
 }
 
 impl TokenStore for FileStore {
-    fn load(&self, account: String) -> BoxFuture<'static, Result<Option<Record>, StoreError>> {
+    fn load(&self, account: String) -> Stored<Option<Record>> {
         self.run(async move |file| {
             let item = file.item(&account).await?;
             item.map(|item| item::decode(&account, &item)).transpose()
         })
     }
 
-    fn save(
-        &self,
-        account: String,
-        record: Record,
-        _if_missing: IfMissing,
-    ) -> BoxFuture<'static, Result<(), StoreError>> {
+    fn save(&self, account: String, record: Record, _if_missing: IfMissing) -> Stored<()> {
         self.run(async move |file| {
             if let Some(old) = file.item(&account).await? {
                 item::may_replace(&account, &old)?;
@@ -91,14 +85,14 @@ impl TokenStore for FileStore {
         })
     }
 
-    fn unlock(&self) -> BoxFuture<'static, Result<(), StoreError>> {
+    fn unlock(&self) -> Stored<()> {
         self.run(async |file| {
             file.close();
             file.open().await.map(drop)
         })
     }
 
-    fn look(&self) -> BoxFuture<'static, Result<(), StoreError>> {
+    fn look(&self) -> Stored<()> {
         self.run(async |file| file.open().await.map(drop))
     }
 }

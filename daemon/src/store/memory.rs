@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use futures_util::FutureExt;
-use futures_util::future::{BoxFuture, ready};
+use futures_util::future::ready;
 
-use super::{IfMissing, StoreError, TokenStore};
+use super::{IfMissing, Stored, TokenStore};
 use crate::grant::Record;
 use crate::mutex::lock;
 
@@ -17,22 +17,17 @@ pub struct MemoryStore {
 }
 
 impl TokenStore for MemoryStore {
-    fn load(&self, account: String) -> BoxFuture<'static, Result<Option<Record>, StoreError>> {
+    fn load(&self, account: String) -> Stored<Option<Record>> {
         let records = lock(&self.records);
         ready(Ok(records.get(&account).cloned())).boxed()
     }
 
-    fn save(
-        &self,
-        account: String,
-        record: Record,
-        _if_missing: IfMissing,
-    ) -> BoxFuture<'static, Result<(), StoreError>> {
+    fn save(&self, account: String, record: Record, _if_missing: IfMissing) -> Stored<()> {
         lock(&self.records).insert(account, record);
         ready(Ok(())).boxed()
     }
 
-    fn unlock(&self) -> BoxFuture<'static, Result<(), StoreError>> {
+    fn unlock(&self) -> Stored<()> {
         ready(Ok(())).boxed()
     }
 }

@@ -22,18 +22,15 @@ pub(crate) use witness::outdated;
 
 /// Why the store failed. Each text is a sentence that ends with what to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
 pub enum StoreError {
     /// It is absent, full, or has another key.
-    #[error("{0}")]
     Unavailable(String),
     /// It is locked; unlocking it is enough.
-    #[error("{0}")]
     Locked(String),
     /// It works, but does not have a grant that it once saved.
-    #[error("{0}")]
     Vanished(String),
     /// A newer version wrote the record. It is not changed.
-    #[error("{0}")]
     Newer(String),
 }
 
@@ -55,25 +52,23 @@ pub struct Changes {
     pub replaced: u64,
 }
 
+/// The result of a call to a store, when it has ended.
+pub type Stored<T> = BoxFuture<'static, Result<T, StoreError>>;
+
 /// A store. Tests replace it. The calls of one account come one after the other; those of different accounts may
 /// overlap.
 pub trait TokenStore: Send + Sync {
     /// The record of `account`; `None` if there never was one.
-    fn load(&self, account: String) -> BoxFuture<'static, Result<Option<Record>, StoreError>>;
+    fn load(&self, account: String) -> Stored<Option<Record>>;
 
     /// Saves `record`. When this returns, the record survives a crash of the machine.
-    fn save(
-        &self,
-        account: String,
-        record: Record,
-        if_missing: IfMissing,
-    ) -> BoxFuture<'static, Result<(), StoreError>>;
+    fn save(&self, account: String, record: Record, if_missing: IfMissing) -> Stored<()>;
 
     /// Unlocks the store. It may show its own dialog.
-    fn unlock(&self) -> BoxFuture<'static, Result<(), StoreError>>;
+    fn unlock(&self) -> Stored<()>;
 
     /// Whether it can be read and written now. This causes no dialog.
-    fn look(&self) -> BoxFuture<'static, Result<(), StoreError>> {
+    fn look(&self) -> Stored<()> {
         std::future::ready(Ok(())).boxed()
     }
 

@@ -10,22 +10,20 @@
 //!   because the user overwrites it without a warning.
 
 use std::collections::BTreeMap;
-use std::fs::OpenOptions;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use futures_util::FutureExt;
-use futures_util::future::BoxFuture;
 use imgurd_proto::text::cause;
 use tokio::sync::{Mutex, watch};
 use tokio::task::spawn_blocking;
 
-use super::{Changes, IfMissing, StoreError, TokenStore};
+use super::{Changes, IfMissing, StoreError, Stored, TokenStore};
 use crate::clock::wall_time;
 use crate::durable;
 use crate::grant::{Record, Timestamp};
-use crate::ownership::open_own;
+use crate::ownership::read_own;
 
 /// A store, and a file that lists what was saved to it.
 #[derive(Clone, Debug)]
@@ -43,7 +41,7 @@ impl<S> Witnessed<S> {
 }
 
 impl<S: TokenStore + Clone + 'static> TokenStore for Witnessed<S> {
-    fn load(&self, account: String) -> BoxFuture<'static, Result<Option<Record>, StoreError>> {
+    fn load(&self, account: String) -> Stored<Option<Record>> {
         let (loading, names) = (self.store.load(account.clone()), self.names.clone());
         async move {
             let mut record = loading.await?;
@@ -62,12 +60,7 @@ impl<S: TokenStore + Clone + 'static> TokenStore for Witnessed<S> {
         .boxed()
     }
 
-    fn save(
-        &self,
-        account: String,
-        mut record: Record,
-        if_missing: IfMissing,
-    ) -> BoxFuture<'static, Result<(), StoreError>> {
+    fn save(&self, account: String, mut record: Record, if_missing: IfMissing) -> Stored<()> {
         let (store, names) = (self.store.clone(), self.names.clone());
         async move {
             let last = saved_at(&names, &account).await;
@@ -82,11 +75,11 @@ impl<S: TokenStore + Clone + 'static> TokenStore for Witnessed<S> {
         .boxed()
     }
 
-    fn unlock(&self) -> BoxFuture<'static, Result<(), StoreError>> {
+    fn unlock(&self) -> Stored<()> {
         self.store.unlock()
     }
 
-    fn look(&self) -> BoxFuture<'static, Result<(), StoreError>> {
+    fn look(&self) -> Stored<()> {
         self.store.look()
     }
 
@@ -179,11 +172,7 @@ impl StoredNames {
 }
 
 fn read(path: &Path) -> io::Result<BTreeMap<String, SavedAt>> {
-    match open_own(path, OpenOptions::new().read(true)).and_then(io::read_to_string) {
-        Ok(text) => Ok(parse(&text)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(BTreeMap::new()),
-        Err(error) => Err(error),
-    }
+    Ok(read_own(path)?.as_deref().map(parse).unwrap_or_default())
 }
 
 fn parse(text: &str) -> BTreeMap<String, SavedAt> {

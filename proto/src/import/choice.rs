@@ -139,7 +139,7 @@ impl Target<'_> {
 
     fn host_names(&self) -> impl Iterator<Item = String> {
         let names = self.host().rsplit('.').skip(1).map(str::to_ascii_lowercase);
-        names.filter(|name| !PLAIN.contains(&name.as_str()) && name.parse::<u8>().is_err())
+        names.filter(|name| !is_plain(name) && name.parse::<u8>().is_err())
     }
 }
 
@@ -148,57 +148,15 @@ fn is_same_url(one: &str, other: &str) -> bool {
 }
 
 /// Words that name no service.
-const PLAIN: &[&str] = &[
-    "access",
-    "account",
-    "accounts",
-    "api",
-    "app",
-    "auth",
-    "authentication",
-    "authorization",
-    "bearer",
-    "body",
-    "bot",
-    "client",
-    "config",
-    "configuration",
-    "content",
-    "credential",
-    "credentials",
-    "current",
-    "data",
-    "default",
-    "env",
-    "environment",
-    "grant",
-    "grants",
-    "info",
-    "item",
-    "json",
-    "key",
-    "keys",
-    "login",
-    "my",
-    "new",
-    "oauth",
-    "old",
-    "options",
-    "output",
-    "payload",
-    "request",
-    "response",
-    "result",
-    "saved",
-    "session",
-    "settings",
-    "token",
-    "tokens",
-    "user",
-    "values",
-    "variable",
-    "variables",
-];
+const PLAIN: &str = "\
+    access account accounts api app auth authentication authorization bearer body bot client config \
+    configuration content credential credentials current data default env environment grant grants info \
+    item json key keys login my new oauth old options output payload request response result saved \
+    session settings token tokens user values variable variables";
+
+fn is_plain(word: &str) -> bool {
+    PLAIN.split(' ').any(|plain| plain == word)
+}
 
 impl Candidate {
     fn shown(&self) -> String {
@@ -207,7 +165,7 @@ impl Candidate {
 
     /// Whether a name around it may be another service's.
     fn may_be_anothers(&self) -> bool {
-        self.names.iter().flat_map(|name| words(name)).any(|word| !PLAIN.contains(&word.as_str()))
+        self.names.iter().flat_map(|name| words(name)).any(|word| !is_plain(&word))
     }
 }
 

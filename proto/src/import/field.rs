@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::text::letters;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Field {
     RefreshToken,
@@ -15,25 +17,9 @@ pub(super) enum Field {
 }
 
 /// Names of fields that say which service a grant is for, by its address or by name.
-const SERVICES: [&str; 17] = [
-    "apibaseurl",
-    "apiurl",
-    "authorizationendpoint",
-    "authorizationurl",
-    "authorizeurl",
-    "authuri",
-    "authurl",
-    "baseurl",
-    "domain",
-    "host",
-    "hostname",
-    "instance",
-    "provider",
-    "server",
-    "serverurl",
-    "service",
-    "site",
-];
+const SERVICES: &str = "\
+    apibaseurl apiurl authorizationendpoint authorizationurl authorizeurl authuri authurl baseurl domain \
+    host hostname instance provider server serverurl service site";
 
 /// How the names end, without the characters between their words. The first match counts.
 const ENDS: [(&str, Field); 14] = [
@@ -56,12 +42,11 @@ const ENDS: [(&str, Field); 14] = [
 impl Field {
     /// The field that `name` means, and the prefix of the name: `imgur` in `IMGUR_REFRESH_TOKEN`.
     pub(super) fn of(name: &str) -> Option<(Self, String)> {
-        let letters = name.chars().filter(char::is_ascii_alphanumeric);
-        let name: String = letters.map(|letter| letter.to_ascii_lowercase()).collect();
+        let name = letters(name);
         if name == "iss" {
             return Some((Self::Issuer, String::new()));
         }
-        if SERVICES.contains(&name.as_str()) {
+        if SERVICES.split(' ').any(|service| service == name) {
             return Some((Self::Service, String::new()));
         }
         ENDS.iter().find_map(|(end, field)| Some((*field, name.strip_suffix(end)?.to_owned())))

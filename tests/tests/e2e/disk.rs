@@ -159,7 +159,7 @@ fn a_sign_out_on_a_full_disk_says_what_to_do_and_is_saved_once_there_is_space() 
     assert!(said.contains("the disk may be full") && said.contains("make room"), "{said}");
     disk.clear();
     scene.wait_until(|account| !account.unsaved);
-    assert!(status(&scene).contains("Nobody has signed in yet"));
+    assert!(status(&scene).contains("Nobody is signed in"));
     scene.restart();
     scene.wait_until(|account| account.state == State::Empty);
 }

@@ -10,7 +10,6 @@ use std::path::Path;
 use clap::{Command, CommandFactory};
 use clap_mangen::Man;
 use imgurd_proto::INTERFACE_TEXT;
-use imgurd_proto::text::cause;
 use serde_json::json;
 
 use crate::app::App;
@@ -39,13 +38,8 @@ pub(crate) fn man(app: &App, directory: &Path) -> Result<(), Failure> {
     for page in pages() {
         let directory = directory.join(format!("man{}", page.section));
         let file = directory.join(format!("{}.{}", page.name, page.section));
-        fs::create_dir_all(&directory).and_then(|()| fs::write(&file, &page.text)).map_err(|error| {
-            Failure::Other(format!(
-                "cannot write {}: {error}; check its permissions",
-                file.display(),
-                error = cause(&error)
-            ))
-        })?;
+        let done = fs::create_dir_all(&directory).and_then(|()| fs::write(&file, &page.text));
+        done.map_err(|error| Failure::cannot("write", &file, &error))?;
         written.push(file);
     }
     let (count, shown) = (written.len(), directory.display());

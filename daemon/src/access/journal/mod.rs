@@ -170,7 +170,7 @@ impl Reading {
 }
 
 fn unavailable(reason: &str) -> Error {
-    Error::TemporarilyUnavailable { reason: reason.to_owned(), retry_at: None }
+    Error::unavailable(reason)
 }
 
 fn kind<'a>(

@@ -20,13 +20,13 @@ impl AwaitedLogins {
         mut login: Login,
     ) -> Option<impl Future<Output = (String, String)> + 'static> {
         let all = self.clone();
-        if !all.with(|ids| ids.insert(login.id.clone())) {
+        if !all.with(|ids| ids.insert(login.open.id.clone())) {
             return None;
         }
         Some(async move {
             let outcome = login.outcome().await;
-            all.with(|ids| ids.remove(&login.id));
-            (login.id.clone(), outcome.map_or_else(|error| error.to_string(), |_| SIGNED_IN.to_owned()))
+            all.with(|ids| ids.remove(&login.open.id));
+            (login.open.id.clone(), outcome.map_or_else(|error| error.to_string(), |_| SIGNED_IN.to_owned()))
         })
     }
 

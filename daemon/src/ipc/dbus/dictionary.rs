@@ -12,6 +12,9 @@ use zbus::{OwnedVariant, Variant};
 /// A D-Bus dictionary in an argument.
 pub(crate) type Dictionary = HashMap<String, OwnedVariant>;
 
+/// The fields of a record, in an answer.
+pub(super) type Fields = HashMap<String, Variant<'static>>;
+
 /// Reads the arguments `P` from the fields in `given`. Ignores unknown fields.
 pub(crate) fn arguments<P: DeserializeOwned>(given: &Dictionary) -> Result<P, Error> {
     let fields = given
@@ -27,7 +30,7 @@ pub(crate) fn arguments<P: DeserializeOwned>(given: &Dictionary) -> Result<P, Er
 }
 
 /// The fields of `record`, without absent ones.
-pub(super) fn dictionary(record: &impl Serialize) -> HashMap<String, Variant<'static>> {
+pub(super) fn dictionary(record: &impl Serialize) -> Fields {
     match serde_json::to_value(record) {
         Ok(Value::Object(fields)) => variants(fields),
         _ => HashMap::new(),
@@ -63,7 +66,7 @@ fn from_variant(name: &str, value: &Variant<'_>) -> Result<Value, Error> {
     })
 }
 
-fn variants(fields: Map<String, Value>) -> HashMap<String, Variant<'static>> {
+fn variants(fields: Map<String, Value>) -> Fields {
     fields.into_iter().filter_map(|(name, value)| Some((name, variant(value)?))).collect()
 }
 

@@ -1,6 +1,5 @@
 //! `org.imgurd.Keeper1`: the keeper's methods, with plain arguments that any tool can write.
 
-use std::collections::HashMap;
 use std::iter;
 use std::sync::{Arc, Weak};
 
@@ -14,11 +13,11 @@ use imgurd_proto::{
 use url::Url;
 use zbus::message::Header;
 use zbus::object_server::SignalEmitter;
-use zbus::{OwnedFd, OwnedObjectPath, Variant, interface};
+use zbus::{OwnedFd, OwnedObjectPath, interface};
 
 use super::admission::{Admission, admit, gone};
 use super::awaited_logins::AwaitedLogins;
-use super::dictionary::{Dictionary, arguments, dictionary};
+use super::dictionary::{Dictionary, Fields, arguments, dictionary};
 use super::memfd;
 use super::objects::Objects;
 use crate::access::{Admitted, Caller};
@@ -135,7 +134,7 @@ impl Manager {
         &self,
         account: String,
         #[zbus(header)] header: Header<'_>,
-    ) -> Result<Vec<HashMap<String, Variant<'static>>>, Error> {
+    ) -> Result<Vec<Fields>, Error> {
         let admitted = self.admit(&header).await?;
         let listed = self.api.list_accounts(admitted.caller(), &ListAccounts { account: Some(account) })?;
         Ok(listed.accounts.iter().map(dictionary).collect())
@@ -221,7 +220,7 @@ impl Manager {
         account: String,
         wait_ms: i32,
         #[zbus(header)] header: Header<'_>,
-    ) -> Result<HashMap<String, Variant<'static>>, Error> {
+    ) -> Result<Fields, Error> {
         let _admitted = self.admit(&header).await?;
         let call = GetCredits { account: Some(account), wait_ms: given(wait_ms) };
         Ok(dictionary(&self.api.get_credits(call).await?.credits))
@@ -241,8 +240,8 @@ impl Manager {
         let _admitted = self.admit(&header).await?;
         let call = LoginCall { account: Some(account), ..arguments(&options)? };
         let login = self.api.login(call).await?;
-        let answer = (login.id.clone(), login.url.to_string());
-        let account = login.account.clone();
+        let answer = (login.open.id.clone(), login.open.url.to_string());
+        let account = login.open.account.clone();
         if let Some(end) = self.awaited.end_of(login) {
             let emitter = emitter.into_owned();
             tokio::spawn(async move {
@@ -306,10 +305,7 @@ impl Manager {
 
     /// Lists the saved decisions about applications: application, account, allow (b) and since (x, Unix seconds) of each.
     #[zbus(out_args("permits"))]
-    async fn list_permits(
-        &self,
-        #[zbus(header)] header: Header<'_>,
-    ) -> Result<Vec<HashMap<String, Variant<'static>>>, Error> {
+    async fn list_permits(&self, #[zbus(header)] header: Header<'_>) -> Result<Vec<Fields>, Error> {
         let _admitted = self.admit(&header).await?;
         Ok(self.api.list_permits()?.permits.iter().map(dictionary).collect())
     }
@@ -346,7 +342,7 @@ impl Manager {
         &self,
         account: String,
         #[zbus(header)] header: Header<'_>,
-    ) -> Result<Vec<HashMap<String, Variant<'static>>>, Error> {
+    ) -> Result<Vec<Fields>, Error> {
         let _admitted = self.admit(&header).await?;
         let mut reading = self.api.read_journal(Some(&account), false).await?;
         Ok(iter::from_fn(|| reading.past()).map(|entry| dictionary(&entry)).collect())
@@ -360,7 +356,7 @@ impl Manager {
         issuer: String,
         ca_file: String,
         #[zbus(header)] header: Header<'_>,
-    ) -> Result<HashMap<String, Variant<'static>>, Error> {
+    ) -> Result<Fields, Error> {
         let _admitted = self.admit(&header).await?;
         Ok(dictionary(&self.api.discover(Discover { issuer, ca_file: Some(ca_file) }).await?))
     }
@@ -368,10 +364,7 @@ impl Manager {
     /// Checks what imgurd depends on, from where it runs. Each finding has check, result (ok, warn or fail), detail and hint,
     /// and contains no secret.
     #[zbus(out_args("findings"))]
-    async fn probe(
-        &self,
-        #[zbus(header)] header: Header<'_>,
-    ) -> Result<Vec<HashMap<String, Variant<'static>>>, Error> {
+    async fn probe(&self, #[zbus(header)] header: Header<'_>) -> Result<Vec<Fields>, Error> {
         let _admitted = self.admit(&header).await?;
         Ok(self.api.probe().await?.findings.iter().map(dictionary).collect())
     }

@@ -50,7 +50,7 @@ impl Machine {
             let of_login = true;
             return self.verify(Import { ticket, generation, replace: false, is_new: false, of_login });
         }
-        let result = match self.record.displaced.iter().position(|it| it.grant.generation == generation) {
+        let result = match self.displaced_index(generation) {
             // The user has restored it meanwhile.
             None if self.record.grants().any(|grant| grant.generation == generation) => Ok(()),
             None => Err(self.signed_out_meanwhile()),

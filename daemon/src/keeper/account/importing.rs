@@ -123,8 +123,7 @@ impl Machine {
     pub(super) fn verified(&mut self, op: u64, import: Import, answer: Answer) {
         self.note_lost_answer(&answer);
         let Import { ticket, generation, replace, is_new, of_login } = import;
-        let Some(index) = self.record.displaced.iter().position(|it| it.grant.generation == generation)
-        else {
+        let Some(index) = self.displaced_index(generation) else {
             return self.reply(ticket, Err(self.signed_out_meanwhile()));
         };
         let fits = self.record.displaced[index].grant.issuer.is(&self.config.issuer());
@@ -177,11 +176,11 @@ impl Machine {
     }
 
     pub(super) fn displaced(&self, generation: u64) -> Option<&Grant> {
-        self.record
-            .displaced
-            .iter()
-            .map(|displaced| &displaced.grant)
-            .find(|grant| grant.generation == generation)
+        self.displaced_index(generation).map(|index| &self.record.displaced[index].grant)
+    }
+
+    pub(super) fn displaced_index(&self, generation: u64) -> Option<usize> {
+        self.record.displaced.iter().position(|displaced| displaced.grant.generation == generation)
     }
 
     /// Deletes a candidate that failed, unless it was set aside earlier.

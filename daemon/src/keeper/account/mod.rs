@@ -14,6 +14,7 @@ mod issuer;
 mod older;
 mod pacing;
 mod pending;
+mod reasons;
 mod refreshing;
 mod revoking;
 mod saving;

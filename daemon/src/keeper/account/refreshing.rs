@@ -272,8 +272,7 @@ impl Machine {
     fn older_answered(&mut self, op: u64, generation: u64, answer: Answer) {
         self.note_lost_answer(&answer);
         let Answer::Granted(tokens) = answer else { return };
-        let index = self.record.displaced.iter().position(|it| it.grant.generation == generation);
-        if let Some(index) = index {
+        if let Some(index) = self.displaced_index(generation) {
             let old = self.record.displaced[index].grant.clone();
             self.record.displaced[index].grant = self.renew(&old, tokens, self.now.at);
             self.revisions.touch_grant();

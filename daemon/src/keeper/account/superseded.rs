@@ -175,12 +175,10 @@ impl Machine {
     /// What `given` is, if it is another secret of this account than the expected one. An older grant with the same
     /// refresh token does not count.
     pub(super) fn known_as(&self, given: &Secret) -> Option<&'static str> {
-        let is_in =
-            |secret: &Secret| secret.expose().len() >= SHORTEST && given.expose().contains(secret.expose());
         let has_access_token =
-            |grant: &Grant| grant.access.as_ref().is_some_and(|access| is_in(&access.token));
+            |grant: &Grant| grant.access.as_ref().is_some_and(|access| is_in(&access.token, given));
         let is_refresh_token = |grant: &Grant| grant.refresh_token.as_ref() == Some(given);
-        if self.record.client_secret.as_ref().is_some_and(|secret| secret == given || is_in(secret)) {
+        if self.record.client_secret.as_ref().is_some_and(|secret| secret == given || is_in(secret, given)) {
             Some("the client secret")
         } else if given.expose() == self.config.client_id {
             Some("the client ID")
@@ -193,10 +191,8 @@ impl Machine {
 
     /// Like [`Self::known_as`], for an answer of the sign-in page, which is not a refresh token either.
     pub(super) fn known_as_no_answer(&self, given: &Secret) -> Option<&'static str> {
-        let is_in =
-            |secret: &Secret| secret.expose().len() >= SHORTEST && given.expose().contains(secret.expose());
         let mut tokens = self.record.grants().filter_map(|grant| grant.refresh_token.as_ref());
-        self.known_as(given).or_else(|| tokens.any(is_in).then_some("a refresh token"))
+        self.known_as(given).or_else(|| tokens.any(|token| is_in(token, given)).then_some("a refresh token"))
     }
 
     fn client_settings(&self) -> Secret {
@@ -224,6 +220,10 @@ impl Machine {
         }
         self.record.proven.contains(&self.client_settings())
     }
+}
+
+fn is_in(secret: &Secret, given: &Secret) -> bool {
+    secret.expose().len() >= SHORTEST && given.expose().contains(secret.expose())
 }
 
 /// Whether a new access token of `newest` invalidates the one of `grant`. If a server names no user, imgurd assumes

@@ -6,7 +6,7 @@ use std::time::Duration;
 use imgurd_proto::{Account, DEFAULT_MIN_VALID_S, Error, Secret, State, Token};
 
 use super::refreshing::{Refresh, Trouble};
-use super::{Machine, Shelf, Want};
+use super::{Machine, Want};
 use crate::grant::{Access, Timestamp};
 use crate::keeper::policy;
 
@@ -178,9 +178,8 @@ impl Machine {
     }
 
     fn state(&self, now: Timestamp) -> State {
-        let is_read = matches!(self.shelf, Shelf::Read | Shelf::PutAway { .. });
-        let Some(grant) = self.grant().filter(|_| is_read) else {
-            return if is_read { State::Empty } else { State::StoreUnavailable };
+        let Some(grant) = self.grant().filter(|_| self.is_read()) else {
+            return if self.is_read() { State::Empty } else { State::StoreUnavailable };
         };
         let is_under_way = match self.refresh {
             Refresh::Idle => self.revisions.is_publishing(),

@@ -4,6 +4,7 @@ use std::future::pending;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use imgurd_proto::ClientAuth;
 use oauth2::RedirectUrl;
 use rstest::rstest;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -157,9 +158,9 @@ async fn sends_the_pkce_verifier_with_a_code() {
         ("grant_type", "authorization_code"),
         ("code", "dd44"),
         ("code_verifier", "a-verifier"),
+        ("redirect_uri", "http://127.0.0.1:8917/callback"),
         ("client_id", "an id"),
         ("client_secret", "a secret"),
-        ("redirect_uri", "http://127.0.0.1:8917/callback"),
     ]);
     assert_eq!(body, expected);
 }

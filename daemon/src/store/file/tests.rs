@@ -1,6 +1,6 @@
 use std::os::unix::fs::PermissionsExt;
 
-use futures_util::future::join_all;
+use futures_util::future::{BoxFuture, join_all};
 use tempfile::TempDir;
 
 use super::*;

@@ -42,11 +42,14 @@ async fn follow(
         streams.push(MessageStream::for_match_rule(rule, connection, None).await?);
     }
     let mut keyring = owner(connection).await;
+    let mut note = |keyring: Option<&OwnedUniqueName>| {
+        changes.send_modify(|changes| {
+            changes.count += 1;
+            changes.replaced += u64::from(takes_the_place(keyring, last));
+        });
+    };
     // The bus is back, or something may have happened before imgurd listened.
-    changes.send_modify(|changes| {
-        changes.count += 1;
-        changes.replaced += u64::from(takes_the_place(keyring.as_ref(), last));
-    });
+    note(keyring.as_ref());
     let mut messages = select_all(streams);
     while let Some(message) = messages.next().await {
         let message = message?;
@@ -58,10 +61,7 @@ async fn follow(
             continue;
         }
         if is_a_change(&message) {
-            changes.send_modify(|changes| {
-                changes.count += 1;
-                changes.replaced += u64::from(takes_the_place(keyring.as_ref(), last));
-            });
+            note(keyring.as_ref());
         }
     }
     Ok(())

@@ -16,7 +16,7 @@ use zbus::{OwnedObjectPath, Variant};
 
 use super::prompt::{SILENCE, answer};
 use super::provider::Provider;
-use super::proxies::{NO_OBJECT, Secret, ServiceProxy};
+use super::proxies::{CollectionProxy, ItemProxy, NO_OBJECT, Secret, ServiceProxy, SessionProxy};
 use super::sentences;
 use super::session::{ALGORITHM, KeyExchange, Session};
 use crate::store::StoreError;
@@ -71,7 +71,7 @@ impl Drop for Keyring {
     /// The keyring keeps a session for as long as the connection lasts.
     fn drop(&mut self) {
         let (service, path) = (self.service.clone(), self.session.path.clone());
-        self.runtime.spawn(async move { service.session(path).await?.close().await });
+        self.runtime.spawn(async move { service.object::<SessionProxy>(path).await?.close().await });
     }
 }
 
@@ -118,9 +118,9 @@ impl Place {
     }
 
     fn replace(&self, item: OwnedObjectPath, secret: Secret) -> Result<()> {
-        self.wait(
-            |place| async move { Ok(place.keyring.service.item(item).await?.set_secret(&secret).await?) },
-        )
+        self.wait(|place| async move {
+            Ok(place.keyring.service.object::<ItemProxy>(item).await?.set_secret(&secret).await?)
+        })
     }
 
     fn create(&self, secret: Secret) -> Result<()> {
@@ -133,7 +133,7 @@ impl Place {
         if path.as_str() == NO_OBJECT {
             return Err(locked_meanwhile());
         }
-        let collection = service.collection(path).await?;
+        let collection: CollectionProxy = service.object(path).await?;
         if collection.locked().await? {
             return Err(locked_meanwhile());
         }
@@ -164,7 +164,7 @@ impl CredentialApi for Place {
         let item = self.item()?;
         let secret = self.wait(|place| async move {
             let Keyring { service, session, .. } = &*place.keyring;
-            Ok(service.item(item).await?.get_secret(&session.path).await?)
+            Ok(service.object::<ItemProxy>(item).await?.get_secret(&session.path).await?)
         })?;
         self.keyring.session.decrypt(&secret).ok_or_else(not_valid)
     }

@@ -8,7 +8,7 @@ use zbus::OwnedObjectPath;
 use zbus::fdo::DBusProxy;
 use zbus::names::BusName;
 
-use super::proxies::ServiceProxy;
+use super::proxies::{CollectionProxy, ServiceProxy};
 
 /// How long KWallet may take to answer. zbus itself limits no call with a flag.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -45,7 +45,7 @@ async fn ask(
     path: &str,
     collection: &OwnedObjectPath,
 ) -> zbus::Result<bool> {
-    let wallet = service.collection(collection.clone()).await?.label().await?;
+    let wallet = service.object::<CollectionProxy>(collection.clone()).await?.label().await?;
     let keyring = service.inner();
     let wallets = KWalletProxy::new(keyring.connection(), keyring.destination().clone(), path).await?;
     wallets.is_open(&wallet).await

@@ -10,7 +10,7 @@ use zbus::{Connection, OwnedObjectPath};
 
 use super::prompt::{SILENCE, answer};
 use super::provider::Provider;
-use super::proxies::{NAME, NO_OBJECT, SERVICE, ServiceProxy};
+use super::proxies::{CollectionProxy, NAME, NO_OBJECT, SERVICE, ServiceProxy};
 use super::{kwallet, sentences};
 use crate::bus::Bus;
 use crate::store::StoreError;
@@ -184,7 +184,7 @@ async fn nothing_there(service: &ServiceProxy<'static>) -> StoreError {
 }
 
 async fn is_locked(service: &ServiceProxy<'static>, collection: &OwnedObjectPath) -> zbus::Result<bool> {
-    service.collection(collection.clone()).await?.locked().await
+    service.object::<CollectionProxy>(collection.clone()).await?.locked().await
 }
 
 fn is_no_collection(error: &zbus::Error) -> bool {

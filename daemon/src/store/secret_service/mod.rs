@@ -27,7 +27,6 @@ mod session;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
-use futures_util::future::BoxFuture;
 use keyring::CredentialStore;
 use tokio::runtime::Handle;
 use tokio::sync::{Mutex, watch};
@@ -36,7 +35,7 @@ use self::items::Items;
 use self::keyring_calls::{Call, Item, Keyring, KeyringCalls};
 use self::lock_state::LockState;
 use self::proxies::ServiceProxy;
-use super::{Changes, IfMissing, StoreError, TokenStore, item};
+use super::{Changes, IfMissing, StoreError, Stored, TokenStore, item};
 use crate::bus::Bus;
 use crate::grant::Record;
 
@@ -76,7 +75,7 @@ fn keyring(service: ServiceProxy<'static>) -> Keyring {
 }
 
 impl TokenStore for SecretServiceStore {
-    fn load(&self, account: String) -> BoxFuture<'static, Result<Option<Record>, StoreError>> {
+    fn load(&self, account: String) -> Stored<Option<Record>> {
         let store = self.clone();
         async move {
             let item = store.call(&account, Call::Read).await?;
@@ -85,23 +84,18 @@ impl TokenStore for SecretServiceStore {
         .boxed()
     }
 
-    fn save(
-        &self,
-        account: String,
-        record: Record,
-        if_missing: IfMissing,
-    ) -> BoxFuture<'static, Result<(), StoreError>> {
+    fn save(&self, account: String, record: Record, if_missing: IfMissing) -> Stored<()> {
         let store = self.clone();
         async move { store.call(&account, Call::Write(item::encode(&record)?, if_missing)).await.map(drop) }
             .boxed()
     }
 
-    fn unlock(&self) -> BoxFuture<'static, Result<(), StoreError>> {
+    fn unlock(&self) -> Stored<()> {
         let lock_state = self.lock_state.clone();
         async move { lock_state.unlock().await }.boxed()
     }
 
-    fn look(&self) -> BoxFuture<'static, Result<(), StoreError>> {
+    fn look(&self) -> Stored<()> {
         let lock_state = self.lock_state.clone();
         async move { lock_state.look_at_all().await }.boxed()
     }

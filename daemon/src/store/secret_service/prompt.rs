@@ -6,7 +6,7 @@ use futures_util::StreamExt;
 use tokio::time::sleep;
 use zbus::OwnedObjectPath;
 
-use super::proxies::ServiceProxy;
+use super::proxies::{PromptProxy, ServiceProxy};
 use super::sentences;
 use crate::store::StoreError;
 
@@ -19,7 +19,7 @@ pub(super) async fn answer(
     prompt: OwnedObjectPath,
     patience: Duration,
 ) -> Result<(), StoreError> {
-    let prompt = service.prompt(prompt).await?;
+    let prompt: PromptProxy = service.object(prompt).await?;
     let mut completed = prompt.receive_completed().await?;
     let mut owners = service.inner().receive_owner_changed().await?;
     prompt.prompt("").await?;

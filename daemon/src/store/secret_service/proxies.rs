@@ -59,25 +59,13 @@ pub(super) trait Service {
     fn unlock(&self, objects: &[ObjectPath<'_>]) -> zbus::Result<(Vec<OwnedObjectPath>, OwnedObjectPath)>;
 }
 
-/// Other objects of the same keyring.
 impl ServiceProxy<'static> {
-    pub(super) async fn collection(&self, path: OwnedObjectPath) -> zbus::Result<CollectionProxy<'static>> {
-        let builder = CollectionProxy::builder(self.inner().connection());
-        builder.destination(self.inner().destination().clone()).path(path).build().await
-    }
-
-    pub(super) async fn item(&self, path: OwnedObjectPath) -> zbus::Result<ItemProxy<'static>> {
-        let builder = ItemProxy::builder(self.inner().connection());
-        builder.destination(self.inner().destination().clone()).path(path).build().await
-    }
-
-    pub(super) async fn session(&self, path: OwnedObjectPath) -> zbus::Result<SessionProxy<'static>> {
-        let builder = SessionProxy::builder(self.inner().connection());
-        builder.destination(self.inner().destination().clone()).path(path).build().await
-    }
-
-    pub(super) async fn prompt(&self, path: OwnedObjectPath) -> zbus::Result<PromptProxy<'static>> {
-        let builder = PromptProxy::builder(self.inner().connection());
+    /// Another object of the same keyring.
+    pub(super) async fn object<P>(&self, path: OwnedObjectPath) -> zbus::Result<P>
+    where
+        P: zbus::proxy::Defaults + From<zbus::Proxy<'static>>,
+    {
+        let builder = zbus::proxy::Builder::new(self.inner().connection());
         builder.destination(self.inner().destination().clone()).path(path).build().await
     }
 }

@@ -1,7 +1,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use futures_util::future::ready;
+use futures_util::future::{BoxFuture, ready};
 use tempfile::TempDir;
 
 use super::*;

@@ -158,5 +158,5 @@ fn finds_a_clock_that_differs_from_the_servers() {
 fn finds_an_account_without_a_grant() {
     let scene = Scene::memory(Behaviour::default());
     let found = examine(&scene.bed);
-    found.expect("account", Health::Warn, "Nobody has signed in yet", "imgurctl login mytoken");
+    found.expect("account", Health::Warn, "Nobody is signed in", "imgurctl login mytoken");
 }

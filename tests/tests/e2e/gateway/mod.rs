@@ -233,5 +233,5 @@ fn without_a_grant_the_client_is_told_to_have_the_user_sign_in() {
     assert_eq!(refused["error"], "invalid_grant");
     assert!(refused["error_description"].as_str().unwrap().contains("imgurctl login mytoken"), "{refused}");
     gateway.add_public("spa");
-    assert!(gateway.question("spa").text.contains("Nobody has signed in to the account yet"));
+    assert!(gateway.question("spa").text.contains("Nobody is signed in to the account"));
 }

@@ -101,7 +101,7 @@ fn follow_reports_a_missing_token_and_waits_for_the_next() {
     scene.bed.sign_in(&scene.fake, "mytoken");
     wait_for_content(&file, |text| text == format!("{}\n", scene.token()));
     let said = end(following);
-    assert!(said.contains("imgurctl: Nobody has signed in yet; run `imgurctl login mytoken`\n"), "{said}");
+    assert!(said.contains("imgurctl: Nobody is signed in; run `imgurctl login mytoken`\n"), "{said}");
 }
 
 #[test]

@@ -319,7 +319,8 @@ async fn a_call_that_may_take_effect_later_has_no_time_limit() {
     let (ours, theirs) = UnixStream::pair().unwrap();
     let keyring = Builder::unix_stream(theirs).server(Guid::generate()).p2p().build();
     let (keyring, service) = tokio::join!(keyring, ours_over(ours));
-    let (collection, item) = (service.collection(path(COLLECTION)), service.item(path(ITEM)));
+    let (collection, item) =
+        (service.object::<CollectionProxy>(path(COLLECTION)), service.object::<ItemProxy>(path(ITEM)));
     let (collection, item) = (collection.await.unwrap(), item.await.unwrap());
     let secret = Secret {
         session: path(SESSION),
