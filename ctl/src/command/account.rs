@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use imgurd_proto::text::{is_credential, printable, printable_name};
 use imgurd_proto::{Account, AddAccount, Error, RemoveAccount, Secret, SetAccount, Settings, State};
 
-use super::{discovery, logout, registration, status};
+use super::{discovery, registration, revocation, status};
 use crate::app::App;
 use crate::cli::{AccountForm, Switch};
 use crate::failure::Failure;
@@ -130,7 +130,7 @@ pub(crate) fn remove(app: &App, name: String, revoke: bool) -> Result<(), Failur
             format!(
                 "Removed {} and deleted its grants. {}",
                 account.name,
-                logout::at_the_server(&account, &ended)
+                revocation::at_the_server(&account, &ended)
             )
         });
     }

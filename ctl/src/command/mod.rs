@@ -21,6 +21,7 @@ mod logout;
 mod man;
 mod permit;
 mod registration;
+mod revocation;
 mod status;
 mod template;
 mod token;
