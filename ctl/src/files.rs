@@ -1,11 +1,12 @@
 //! The files of imgurd that `imgurctl` reads or creates.
 
 use std::env;
-use std::fs::{DirBuilder, File};
-use std::io::{self, Write as _};
-use std::os::unix::fs::DirBuilderExt as _;
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::OFlags;
 use toml_edit::{DocumentMut, Item};
 
 use crate::failure::Failure;
@@ -56,6 +57,17 @@ fn base_directory(name: &str, default: &str) -> Result<PathBuf, Failure> {
         .ok_or_else(|| Failure::Other(format!("there is no home directory; set HOME or {name}")))
 }
 
+/// Reads a text file. Fails if it is another kind of file: a pipe would have no end.
+pub(crate) fn read(path: &Path) -> io::Result<String> {
+    let flags = OFlags::NONBLOCK.bits().cast_signed();
+    let mut file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
+    }
+    let mut text = String::new();
+    file.read_to_string(&mut text).map(|_| text)
+}
+
 /// Creates a file that only its owner can read, completely or not at all. It gets its name after its content is on
 /// the disk, and the name is durable after the directory is synced (fsync(2)). It never replaces a file.
 pub(crate) fn create(path: &Path, text: &str) -> io::Result<()> {
@@ -74,4 +86,24 @@ pub(crate) fn create(path: &Path, text: &str) -> io::Result<()> {
 /// library cannot do.
 pub(crate) fn home() -> Option<PathBuf> {
     env::var_os("HOME").map(PathBuf::from).filter(|home| home.is_absolute())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn reads_no_pipe_and_no_device() {
+        let home = tempfile::tempdir().expect("a directory");
+        let pipe = home.path().join("config.toml");
+        assert!(Command::new("mkfifo").arg(&pipe).status().expect("runs").success());
+        for path in [&*pipe, Path::new("/dev/zero"), home.path()] {
+            assert!(read(path).is_err(), "{}", path.display());
+        }
+        let file = home.path().join("text");
+        create(&file, "text").expect("written");
+        assert_eq!(read(&file).expect("read"), "text");
+    }
 }

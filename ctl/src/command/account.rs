@@ -33,7 +33,7 @@ fn fill_in(app: &App, name: String, form: &AccountForm) -> Result<AddAccount, Fa
             settings.client_id = Some(registration::ask_client_id()?);
         }
         if client_secret.is_none() {
-            client_secret = registration::ask_client_secret(form.flow)?;
+            client_secret = registration::ask_client_secret(&name, form.flow)?;
         }
     }
     if settings.client_id.is_none() {

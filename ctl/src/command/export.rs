@@ -1,14 +1,12 @@
 //! `imgurctl export`, and the export in `imgurctl import`: an account with its grant, sealed with a passphrase.
 
 use std::io;
-use std::os::fd::AsFd;
 use std::path::Path;
 
 use imgurd_proto::text::cause;
 use imgurd_proto::{
     Account, AddAccount, Export, ExportGrant, RemoveAccount, Secret, SetAccount, Settings, State,
 };
-use rustix::fs::{FileType, makedev};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -40,7 +38,7 @@ struct Version {
 pub(crate) fn export(app: &App, args: &ExportArgs) -> Result<(), Failure> {
     // Fail before the user chooses a passphrase.
     let account = app.account(args.account.as_deref())?.name;
-    if args.moves && is_discarded(io::stdout()) {
+    if args.moves && Output::is_discarded(io::stdout()) {
         let reason = "standard output is closed or /dev/null, so the export would be lost; write it to a file, as in `… > FILE`";
         return Err(Failure::usage("move", reason));
     }
@@ -73,13 +71,6 @@ fn seal(mut export: Export, passphrase: &Secret) -> Result<String, Failure> {
     let text = serde_json::to_string(&content).map_err(|error| Failure::Other(error.to_string()))?;
     sealed::seal(&text.into(), passphrase)
         .map_err(|_| Failure::Other("cannot encrypt the export; try again".into()))
-}
-
-/// Whether this is the null device, as standard output is for a Rust program that was started without one.
-fn is_discarded(output: impl AsFd) -> bool {
-    rustix::fs::fstat(output).is_ok_and(|found| {
-        FileType::from_raw_mode(found.st_mode) == FileType::CharacterDevice && found.st_rdev == makedev(1, 3)
-    })
 }
 
 /// Makes sure that the export is on the disk before the account is removed here.

@@ -1,5 +1,7 @@
 //! `imgurctl gateway`: OAuth 2.0 on this machine, for programs that need it.
 
+use std::io;
+
 use imgurd_proto::{
     GatewayClient, GatewayState, ListGatewayClients, RemoveGatewayClient, SetGateway, SetGatewayClient,
 };
@@ -84,6 +86,13 @@ fn clients(state: &GatewayState) -> String {
 
 fn add(app: &App, args: GatewayAddArgs) -> Result<(), Failure> {
     let GatewayAddArgs { name, account, redirect_uri, public } = args;
+    if !public && Output::is_discarded(io::stdout()) {
+        let clients = app.call(&ListGatewayClients::default())?.clients;
+        if !clients.iter().any(|client| client.name == name && client.has_secret) {
+            let reason = "standard output is closed or /dev/null, so the client secret would be lost; write it to a file, as in `… > FILE`";
+            return Err(Failure::usage("name", reason));
+        }
+    }
     let redirect_uris = Some(redirect_uri).filter(|uris| !uris.is_empty());
     let added =
         app.call(&SetGatewayClient { name, account, redirect_uris, public: public.then_some(true) })?;

@@ -1,6 +1,5 @@
 //! `imgurctl init`: a first configuration, and the file store's key.
 
-use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
@@ -11,7 +10,7 @@ use toml_edit::{DocumentMut, Item, TomlError};
 use super::credential;
 use crate::app::App;
 use crate::failure::Failure;
-use crate::files::{Files, create};
+use crate::files::{self, Files, create};
 use crate::sealed::random_hexadecimal;
 
 /// The size of a key in bytes.
@@ -21,7 +20,7 @@ const RESTART: &str = "If imgurd is already running, restart it with `systemctl 
 
 pub(crate) fn init(app: &App, store: Option<StoreKind>) -> Result<(), Failure> {
     let files = Files::from_env()?;
-    let done = match fs::read_to_string(&files.config) {
+    let done = match files::read(&files.config) {
         Ok(text) => complete(&files, store, &text)?,
         Err(error) if error.kind() == ErrorKind::NotFound => {
             begin(&files, store.unwrap_or(StoreKind::SecretService))?
@@ -60,7 +59,7 @@ enum Step {
 /// from starting.
 fn begin(files: &Files, store: StoreKind) -> Result<Done, Failure> {
     let key = match store {
-        StoreKind::File => Some((files.key.clone(), make_key(&files.key)?)),
+        StoreKind::File => Some((files.key.clone(), make_key(&files.key, files)?)),
         StoreKind::SecretService | StoreKind::Memory => None,
     };
     create(&files.config, &first_config(store))
@@ -88,14 +87,22 @@ fn complete(files: &Files, asked: Option<StoreKind>, text: &str) -> Result<Done,
             files.config.display()
         )));
     }
-    let made = make_key(&key)?;
+    let made = make_key(&key, files)?;
     let config = if named.is_some() { Step::Kept } else { Step::KeptWithoutStore };
     Ok(Done { store: StoreKind::File, config, key: Some((key, made)) })
 }
 
 /// Writes a random key in hexadecimal, on one line. Does not overwrite an existing key, because grants may be
-/// encrypted with it.
-fn make_key(path: &Path) -> Result<Step, Failure> {
+/// encrypted with it. If there are grants without a key, a new one would not decrypt them.
+fn make_key(path: &Path, files: &Files) -> Result<Step, Failure> {
+    if files.grants.exists() && !path.exists() {
+        return Err(Failure::Other(format!(
+            "the key of your grants, {}, is missing; put it back from your backup. Without it the grants are lost: to begin \
+             anew, delete {}, then run this command again",
+            path.display(),
+            files.grants.display()
+        )));
+    }
     let line = Secret::from(random_hexadecimal::<KEY_SIZE>()? + "\n");
     match create(path, line.expose()) {
         Ok(()) => Ok(Step::Made),
@@ -181,6 +188,7 @@ fn about_store(store: StoreKind) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::os::unix::fs::PermissionsExt;
 
     use tempfile::TempDir;
@@ -244,6 +252,17 @@ mod tests {
         assert!(begin(&files, StoreKind::SecretService).is_err());
         assert_eq!(fs::read_to_string(&files.config).expect("text"), "store = \"memory\"\n");
         assert!(!files.key.exists());
+    }
+
+    #[test]
+    fn makes_no_new_key_for_grants_that_another_one_encrypts() {
+        let (_home, files) = home();
+        create(&files.grants, "encrypted").expect("written");
+        let Err(failure) = begin(&files, StoreKind::File) else { panic!("a new key was made") };
+        assert!(failure.to_string().contains("put it back from your backup"), "{failure}");
+        assert!(!files.key.exists() && !files.config.exists());
+        create(&files.key, "precious\n").expect("written");
+        begin(&files, StoreKind::File).expect("done");
     }
 
     #[test]

@@ -183,10 +183,9 @@ fn what_to_check(account: &Account, flow: Flow) -> String {
     let callback =
         callback.map(|uri| format!(" and the callback URL {}", printable(uri))).unwrap_or_default();
     format!(
-        "If that page shows an error, check that your registration has the client ID {}{callback}; to change the account, run \
-         `imgurctl account set {}`.",
+        "If that page shows an error, check that your registration has the client ID {}{callback}; to change the account, see \
+         `imgurctl account set --help`.",
         printable(client_id.as_deref().unwrap_or("-")),
-        account.name,
     )
 }
 

@@ -55,10 +55,12 @@ pub(super) fn ask_client_id() -> Result<String, Failure> {
 }
 
 /// Asks for the secret, without echo; Enter skips it.
-pub(super) fn ask_client_secret(flow: Option<Flow>) -> Result<Option<Secret>, Failure> {
+pub(super) fn ask_client_secret(name: &str, flow: Option<Flow>) -> Result<Option<Secret>, Failure> {
     let skip = match flow {
-        Some(Flow::Token) => "press Enter to skip; only refreshing needs it",
-        _ => "press Enter to skip, and add it later with `imgurctl account set NAME --client-secret-stdin`",
+        Some(Flow::Token) => "press Enter to skip; only refreshing needs it".to_owned(),
+        _ => format!(
+            "press Enter to skip, and add it later with `imgurctl account set {name} --client-secret-stdin`"
+        ),
     };
     let answer = input::ask_secret(&format!("Client secret (not shown; {skip}): "))?;
     Ok(Some(answer).filter(|secret| !secret.is_empty()))

@@ -9,6 +9,7 @@ use std::process::ExitCode;
 
 use clap::ColorChoice;
 use imgurd_proto::text::{is_printable, printable};
+use rustix::fs::{FileType, fstat, makedev};
 use rustix::termios::tcgetwinsize;
 use serde::Serialize;
 
@@ -71,6 +72,14 @@ impl Output {
                 let _ = stderr.write_all(code.as_bytes()).and_then(|()| stderr.flush());
             }
         }
+    }
+
+    /// Whether this is the null device, as standard output is for a Rust program that was started without one.
+    pub(crate) fn is_discarded(output: impl AsFd) -> bool {
+        fstat(output).is_ok_and(|found| {
+            FileType::from_raw_mode(found.st_mode) == FileType::CharacterDevice
+                && found.st_rdev == makedev(1, 3)
+        })
     }
 
     /// Whether messages appear on a terminal.

@@ -3,11 +3,16 @@
 use std::fs::File;
 use std::io::{self, ErrorKind, IsTerminal as _, Read};
 use std::os::fd::AsFd;
+use std::thread;
 
 use imgurd_proto::Secret;
 use imgurd_proto::text::decoded;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::Signal;
 use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr};
+
+use signal_hook::iterator::Signals;
+use signal_hook::low_level::emulate_default_handler;
 
 use super::output;
 use crate::failure::Failure;
@@ -40,9 +45,23 @@ impl PasswordInput {
         unseen.local_modes -= LocalModes::ECHO | LocalModes::ECHONL | LocalModes::ICANON | LocalModes::ISIG;
         unseen.special_codes[SpecialCodeIndex::VMIN] = 1;
         unseen.special_codes[SpecialCodeIndex::VTIME] = 0;
+        restore_at_signals(terminal.try_clone()?, before.clone())?;
         tcsetattr(&terminal, OptionalActions::Now, &unseen)?;
         Ok((Self { terminal, before }, keys))
     }
+}
+
+/// Restores the mode of the terminal before one of these signals ends this program.
+fn restore_at_signals(terminal: File, before: Termios) -> io::Result<()> {
+    let mut signals =
+        Signals::new([Signal::HUP, Signal::INT, Signal::QUIT, Signal::TERM].map(Signal::as_raw))?;
+    thread::spawn(move || {
+        for signal in signals.forever() {
+            let _ = tcsetattr(&terminal, OptionalActions::Now, &before);
+            let _ = emulate_default_handler(signal);
+        }
+    });
+    Ok(())
 }
 
 impl Drop for PasswordInput {

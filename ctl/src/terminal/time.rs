@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use imgurd_proto::{Account, State};
-use jiff::Timestamp;
-use jiff::fmt::friendly::SpanParser;
 use jiff::tz::TimeZone;
+use jiff::{Span, SpanRelativeTo, Timestamp};
 
 const MINUTE: i64 = 60;
 const HOUR: i64 = 60 * MINUTE;
@@ -20,9 +19,9 @@ pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     if let Ok(seconds) = text.parse() {
         return Ok(Duration::from_secs(seconds));
     }
-    SpanParser::new()
-        .parse_unsigned_duration(text)
-        .map_err(|_| "expected a duration such as 250ms, 60s, 5m or 1h".into())
+    let span = text.parse::<Span>().and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()));
+    let duration = span.ok().and_then(|duration| duration.try_into().ok());
+    duration.ok_or_else(|| "expected a duration such as 250ms, 60s, 5m, 1h or 2d".into())
 }
 
 /// Whole seconds, rounded up: a token that must be valid for 250 ms needs a second.
@@ -102,6 +101,8 @@ mod tests {
         assert_eq!(read("250ms"), Duration::from_millis(250));
         assert_eq!(read("90"), Duration::from_secs(90));
         assert_eq!(read("0"), Duration::ZERO);
+        assert_eq!(read("2d"), Duration::from_hours(48));
+        assert_eq!(read("1w"), Duration::from_hours(7 * 24));
     }
 
     #[test]

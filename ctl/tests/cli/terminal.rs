@@ -2,9 +2,11 @@
 
 use std::fs::File;
 use std::io::{Read, Write};
+use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Child, Command};
 
 use rustix::fs::{Mode, OFlags, open};
+use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, tcgetattr};
 use serde_json::json;
@@ -84,6 +86,19 @@ fn restores_the_terminal_when_cancelled() {
     terminal.see("cancelled");
     assert_eq!(child.wait().expect("ends").code(), Some(130));
     assert!(terminal.is_in_normal_mode());
+}
+
+#[test]
+fn restores_the_terminal_when_a_signal_ends_the_question() {
+    for signal in [Signal::TERM, Signal::HUP, Signal::INT, Signal::QUIT] {
+        let daemon = FakeDaemon::answering("RejectToken", token());
+        let mut terminal = Terminal::open();
+        let mut child = terminal.run(&daemon, &["reject"]);
+        terminal.see("not shown): ");
+        kill_process(Pid::from_child(&child), signal).expect("sent");
+        assert_eq!(child.wait().expect("ends").signal(), Some(signal.as_raw()));
+        assert!(terminal.is_in_normal_mode(), "{signal:?}");
+    }
 }
 
 #[test]

@@ -175,6 +175,11 @@ pub(super) fn check_keys(section: Option<&Item>) -> Result<(), ConfigError> {
     let keys = [Settings::FIELDS, &["access"]].concat();
     let table = section.and_then(Item::as_table_like);
     match table.and_then(|table| table.iter().find(|(key, _)| !keys.contains(key))) {
+        Some((key @ "client_secret", _)) => Err(ConfigError::new(
+            key,
+            "imgurd keeps the client secret in its store; remove it here, and run `imgurctl account set NAME \
+             --client-secret-stdin`",
+        )),
         Some((key, _)) => {
             Err(ConfigError::new(key, format!("{key} is not a setting; choose one of {}", keys.join(", "))))
         }

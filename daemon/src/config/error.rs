@@ -31,7 +31,13 @@ pub(super) fn in_file(error: &str) -> ConfigError {
     let (first, last) =
         (lines.first().copied().unwrap_or_default(), lines.last().copied().unwrap_or_default());
     let said = if first == last { first.to_owned() } else { format!("{first}: {last}") };
-    ConfigError::new("", format!("config.toml is not valid: {said}; correct it, then run `imgurd --check`"))
+    let faults = ["invalid boolean", "leading zero", "invalid number", "string values must be quoted"];
+    let advice = if faults.iter().any(|fault| said.contains(fault)) {
+        "write text between quotes, as in \"abc\", then run `imgurd --check`"
+    } else {
+        "correct it, then run `imgurd --check`"
+    };
+    ConfigError::new("", format!("config.toml is not valid: {said}; {advice}"))
 }
 
 /// Adds to `error` the line of its setting in this section, or else the line of the section. The top level has no

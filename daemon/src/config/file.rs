@@ -17,6 +17,9 @@ use super::parse::{Config, parse};
 use crate::durable;
 use crate::ownership::{check_place, withheld};
 
+/// As many links as the kernel follows (`path_resolution(7)`).
+const MOST_LINKS: usize = 40;
+
 /// The configuration file.
 #[derive(Clone, Debug)]
 pub struct ConfigFile {
@@ -36,6 +39,12 @@ impl ConfigFile {
         &self.path
     }
 
+    /// Whether it exists.
+    #[must_use]
+    pub fn is_there(&self) -> bool {
+        self.path.exists()
+    }
+
     /// The directory that relative paths in it start from.
     #[must_use]
     pub fn directory(&self) -> &Path {
@@ -53,7 +62,7 @@ impl ConfigFile {
         self.edit(|document| {
             if section(document, name)?.is_some() {
                 let reason = format!(
-                    "The account {name} already exists; change it with `imgurctl account set {name}`"
+                    "The account {name} already exists; to change it, see `imgurctl account set --help`"
                 );
                 return Err(Error::invalid("account", reason));
             }
@@ -120,7 +129,7 @@ impl ConfigFile {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
             Err(error) => {
                 let reason = format!(
-                    "imgurd cannot read {} ({error}); fix that, then reload imgurd",
+                    "imgurd cannot read {} ({error}); fix that, then run `systemctl --user reload imgurd`",
                     self.path.display(),
                     error = cause(&error)
                 );
@@ -153,14 +162,24 @@ impl ConfigFile {
 
     /// Replaces the file that the path points to, so that a symlink stays a symlink.
     fn write(&self, text: &str) -> io::Result<()> {
-        let target = fs::canonicalize(&self.path).unwrap_or_else(|_| self.path.clone());
+        let target = self.target();
         let mode = fs::metadata(&target).map_or(0o600, |metadata| metadata.permissions().mode() & 0o777);
         durable::replace_with_mode(&target, text.as_bytes(), mode)
     }
 
+    /// The file that the path leads to, which need not exist yet.
+    fn target(&self) -> PathBuf {
+        let mut target = self.path.clone();
+        for _ in 0..MOST_LINKS {
+            let Ok(link) = fs::read_link(&target) else { break };
+            target = target.parent().unwrap_or(Path::new(".")).join(link);
+        }
+        fs::canonicalize(&self.path).unwrap_or(target)
+    }
+
     fn unwritable(&self, error: &io::Error) -> Error {
         // A symlink may point to a place where the service may not write.
-        let target = fs::canonicalize(&self.path).unwrap_or_else(|_| self.path.clone());
+        let target = self.target();
         let advice = withheld(error, target.parent().unwrap_or(Path::new(".")));
         let advice = advice.unwrap_or_else(|| "fix that, then try again".to_owned());
         let reason =
@@ -258,6 +277,17 @@ mod tests {
         assert_eq!(config.default_account.as_deref(), Some("mine"));
         assert_eq!(file.load().unwrap(), config);
         assert_eq!(fs::metadata(file.path()).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn writes_through_a_link_to_a_file_that_does_not_exist_yet() {
+        let directory = tempfile::tempdir().unwrap();
+        let (link, target) =
+            (directory.path().join("config.toml"), directory.path().join("dotfiles/imgurd.toml"));
+        symlink("dotfiles/imgurd.toml", &link).unwrap();
+        ConfigFile::new(link.clone()).add("mine", &with_id("abc"), false).unwrap();
+        assert!(link.is_symlink());
+        assert!(fs::read_to_string(target).unwrap().contains("[accounts.mine]"));
     }
 
     #[test]

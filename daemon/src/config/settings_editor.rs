@@ -38,6 +38,7 @@ impl SettingsEditor {
     /// Reads the file again; `None` if it has not changed. An invalid file changes nothing.
     pub fn reload(&self) -> Result<Option<Arc<Config>>, ConfigError> {
         let mut current = lock(&self.current);
+        self.check_presence(&current)?;
         let config = self.file.load()?;
         if config == **current {
             return Ok(None);
@@ -76,7 +77,25 @@ impl SettingsEditor {
         change: impl FnOnce(&ConfigFile) -> Result<Config, Error>,
     ) -> Result<Arc<Config>, Error> {
         let mut current = lock(&self.current);
+        self.check_presence(&current)?;
         Ok(self.replace(&mut current, change(&self.file)?))
+    }
+
+    /// Fails if the file was deleted.
+    pub fn presence(&self) -> Result<(), ConfigError> {
+        self.check_presence(&self.current())
+    }
+
+    /// A new file would have none of the accounts.
+    fn check_presence(&self, current: &Config) -> Result<(), ConfigError> {
+        if current.accounts.is_empty() || self.file.is_there() {
+            return Ok(());
+        }
+        let reason = format!(
+            "{} is missing, and imgurd still uses what was in it; put it back, or restart imgurd to begin without accounts",
+            self.file.path().display()
+        );
+        Err(ConfigError::new("", reason))
     }
 
     fn replace(&self, current: &mut Arc<Config>, config: Config) -> Arc<Config> {

@@ -42,6 +42,20 @@ fn an_invalid_file_is_reported_with_its_line() {
 }
 
 #[test]
+fn an_error_says_how_to_write_text_and_where_secrets_go() {
+    for (line, advice) in [
+        ("client_id = fake-id", "between quotes"),
+        ("client_id = 0123456789abcde", "between quotes"),
+        ("client_id = abc", "between quotes"),
+        ("client_id = \"x\"\nclient_secret = \"y\"", "--client-secret-stdin"),
+        ("client_id = \"x\"\nscope = 3", "imgurd --check"),
+    ] {
+        let reason = parse(&format!("[accounts.a]\n{line}\n")).unwrap_err().reason;
+        assert!(reason.contains(advice), "{line}: {reason}");
+    }
+}
+
+#[test]
 fn accepts_plain_http_on_loopback_only() {
     for setting in ["auth_url", "token_url", "api_url", "revoke_url", "device_auth_url", "userinfo_url"] {
         let other = match setting {

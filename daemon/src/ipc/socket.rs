@@ -18,7 +18,11 @@ use interprocess::local_socket::traits::tokio::Listener as _;
 use interprocess::local_socket::{GenericFilePath, ListenerOptions, ToFsName};
 use interprocess::os::unix::local_socket::ListenerOptionsExt;
 use interprocess::os::unix::uds_local_socket::tokio::Listener as UnixListener;
-use rustix::net::{SendFlags, Shutdown, send, shutdown};
+use rustix::io::Errno;
+use rustix::net::{
+    AddressFamily, SendFlags, Shutdown, SocketAddrUnix, SocketFlags, SocketType, connect, send, shutdown,
+    socket_with,
+};
 use rustix::process::{Resource, getrlimit};
 use tokio::io::Interest;
 use tokio::net::UnixStream;
@@ -84,8 +88,7 @@ pub struct LocalSocket {
 }
 
 impl LocalSocket {
-    /// Listens at `path`. Call it only while holding the instance lock, because it replaces the socket of a daemon
-    /// that ended.
+    /// Listens at `path`. Replaces the socket of a program that ended.
     pub fn bind(path: &Path, wire: Wire) -> anyhow::Result<Self> {
         // A program that can replace the socket would be called in our place and receive secrets. That holds for
         // every path.
@@ -95,6 +98,13 @@ impl LocalSocket {
         // imgurd removes an old socket, but no other file at a path that was given by mistake.
         if fs::symlink_metadata(path).is_ok_and(|found| !found.file_type().is_socket()) {
             bail!("{} exists and is not a socket; remove it, or check {SETTINGS}", path.display());
+        }
+        if is_served(path) {
+            bail!(
+                "a program already answers at {}, probably another imgurd; use that one, or end it with `systemctl --user \
+                 stop imgurd.socket imgurd`",
+                path.display()
+            );
         }
         let name = path.to_fs_name::<GenericFilePath>()?;
         let listener = ListenerOptions::new()
@@ -189,6 +199,17 @@ impl LocalSocket {
             });
         }
     }
+}
+
+/// Whether a program listens at `path`, for example an imgurd with other directories for its state.
+fn is_served(path: &Path) -> bool {
+    let connected = || {
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+        connect(&socket, &SocketAddrUnix::new(path)?)
+    };
+    // The queue of a busy program is full.
+    matches!(connected(), Ok(()) | Err(Errno::AGAIN))
 }
 
 fn full(QuotaExceeded { size }: QuotaExceeded) -> Error {

@@ -58,8 +58,15 @@ impl Probe {
             self.browser(),
             join_all(endpoints.iter().map(endpoint::Endpoint::look)),
         );
+        let file =
+            self.editor.presence().err().map(|error| Finding::error("configuration", Health::Fail, error));
         let gateway = self.gateway();
-        [disk, bus, store, notifications, browser].into_iter().chain(endpoints).chain(gateway).collect()
+        [disk, bus, store, notifications, browser]
+            .into_iter()
+            .chain(endpoints)
+            .chain(file)
+            .chain(gateway)
+            .collect()
     }
 
     /// `None` while the gateway is off.

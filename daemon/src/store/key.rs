@@ -49,7 +49,8 @@ impl KeySource {
         let unavailable = |reason: String| StoreError::Unavailable(reason);
         let text = self.text().map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => unavailable(format!(
-                "the key of the encrypted file is not at {path}; put it back, or run `imgurctl init --store file`"
+                "the key of the encrypted file is not at {path}; put it back from your backup, or, if you have no grants yet, run \
+                 `imgurctl init --store file`"
             )),
             _ => unavailable(format!("imgurd cannot read the key of the encrypted file from {path}: {error}; make it \
                                       readable", error = cause(&error))),

@@ -8,6 +8,8 @@ use imgurd_proto::State;
 use imgurd_tests::fake::{Behaviour, Fake};
 use imgurd_tests::testbed::{ACCOUNT, Daemon, FILE_CALLS, Scene, Testbed, needs_root};
 
+use rustix::process::Signal;
+
 use crate::users::{AS_NOBODY, NOBODY};
 
 /// The directories that the daemon creates itself.
@@ -38,6 +40,27 @@ fn make(directory: &Path, mode: u32) {
 /// The number of entries in the directory.
 fn count(directory: &Path) -> usize {
     fs::read_dir(directory).unwrap().count()
+}
+
+#[test]
+fn a_deleted_configuration_loses_no_account() {
+    let mut scene = Scene::memory(Behaviour::default()).signed_in();
+    let file = scene.bed.config_home().join("imgurd/config.toml");
+    let before = fs::read(&file).unwrap();
+    fs::remove_file(&file).unwrap();
+    let fails = |arguments: &[&str]| {
+        let output = scene.ctl(arguments).exits(9);
+        assert!(output.stderr.contains("config.toml is missing"), "{}", output.stderr);
+    };
+    fails(&["account", "add", "other", "--client-id", "x"]);
+    fails(&["account", "set", ACCOUNT, "--scope", "x"]);
+    let doctor = scene.ctl(&["doctor"]).exits(1).stdout;
+    assert!(doctor.contains("config.toml is missing"), "{doctor}");
+    assert!(!file.exists());
+    scene.daemon().signal(Signal::HUP);
+    fs::write(&file, before).unwrap();
+    scene.ctl(&["account", "set", ACCOUNT, "--scope", "x"]).success();
+    scene.token();
 }
 
 #[test]

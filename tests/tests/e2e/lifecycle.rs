@@ -212,6 +212,31 @@ fn check_reports_an_unusable_key_of_the_file_store() {
 }
 
 #[test]
+fn a_second_daemon_with_other_directories_does_not_take_the_socket() {
+    let mut scene = Scene::file(strict()).signed_in();
+    let token = scene.token();
+    let other = scene.bed.root().join("other");
+    fs::create_dir(&other).unwrap();
+    scene.bed.launch_by(["env", &format!("XDG_STATE_HOME={}", other.display())]);
+    let log = scene.bed.spawn_daemon(&["--no-dbus", "--store", "memory"]).log_when_ended(1);
+    assert!(log.contains("a program already answers at") && log.contains("use that one"), "{log}");
+    assert_eq!(scene.token(), token);
+    // The socket of a daemon that was killed is no hindrance.
+    scene.crash();
+    let mut second = scene.bed.spawn_daemon(&["--no-dbus", "--store", "memory"]);
+    second.wait_for("READY=1");
+    second.kill();
+}
+
+#[test]
+fn the_error_of_a_second_daemon_names_the_first() {
+    let mut scene = Scene::memory(strict());
+    let first = scene.daemon().id();
+    let log = scene.bed.spawn_daemon(&["--no-dbus"]).log_when_ended(1);
+    assert!(log.contains(&format!("or `kill {first}`")), "{log}");
+}
+
+#[test]
 fn a_second_daemon_in_a_container_cannot_use_the_same_grants() {
     let mut scene = Scene::file(strict()).signed_in();
     let token = scene.token();

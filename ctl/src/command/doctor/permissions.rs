@@ -10,7 +10,7 @@ use imgurd_proto::Finding;
 use rustix::process::getuid;
 use toml_edit::{DocumentMut, Item};
 
-use crate::files::Files;
+use crate::files::{self, Files};
 
 const CHECK: &str = "files";
 
@@ -51,7 +51,7 @@ fn former_remote(socket: &Path) -> Option<Finding> {
 
 /// The key's path. An invalid configuration is reported by another check.
 fn key(files: &Files) -> Option<PathBuf> {
-    let config: DocumentMut = fs::read_to_string(&files.config).ok()?.parse().ok()?;
+    let config: DocumentMut = files::read(&files.config).ok()?.parse().ok()?;
     let wants_one = config.get("store").and_then(Item::as_str) == Some("file");
     wants_one.then(|| files.key_file(&config))
 }

@@ -171,7 +171,10 @@ async fn says_what_to_do_without_a_key() {
     let home = Home::new();
     fs::remove_file(home.key()).unwrap();
     let reason = reason(load(&home.store()).await);
-    assert!(reason.ends_with("run `imgurctl init --store file`"), "{reason}");
+    assert!(
+        reason.contains("from your backup") && reason.ends_with("run `imgurctl init --store file`"),
+        "{reason}"
+    );
 }
 
 #[tokio::test]

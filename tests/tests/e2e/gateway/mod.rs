@@ -8,8 +8,8 @@ use std::net::TcpStream;
 
 use imgurd_tests::fake::{Behaviour, Endpoint, Scope};
 use imgurd_tests::http;
-use imgurd_tests::testbed::Scene;
 use imgurd_tests::testbed::gateway::{Gateway, VERIFIER, json, parameter, redemption};
+use imgurd_tests::testbed::{Scene, binary};
 use serde_json::Value;
 
 const CALLBACK: &str = Gateway::CALLBACK;
@@ -234,4 +234,23 @@ fn without_a_grant_the_client_is_told_to_have_the_user_sign_in() {
     assert!(refused["error_description"].as_str().unwrap().contains("imgurctl login mytoken"), "{refused}");
     gateway.add_public("spa");
     assert!(gateway.question("spa").text.contains("Nobody is signed in to the account"));
+}
+
+#[test]
+fn a_client_secret_that_nobody_would_see_is_not_made() {
+    let gateway = Gateway::new(Scene::memory(Behaviour::default()).signed_in());
+    let add = |options: &str| {
+        let mut command = gateway.scene.bed.command("sh");
+        command.arg("-c").arg(format!("exec \"$0\" gateway add {options}")).arg(binary("imgurctl"));
+        gateway.scene.bed.start(command).finish()
+    };
+    let uri = "--redirect-uri https://a.example/cb";
+    for redirection in [">&-", ">/dev/null"] {
+        let refused = add(&format!("new {uri} {redirection}")).exits(2);
+        assert!(refused.stderr.contains("the client secret would be lost"), "{}", refused.stderr);
+    }
+    assert!(!gateway.scene.ctl(&["gateway", "list"]).success().stdout.contains("new "));
+    add(&format!("new {uri}")).success();
+    add(&format!("new {uri} >/dev/null")).success();
+    add(&format!("open --public {uri} >/dev/null")).success();
 }

@@ -100,7 +100,7 @@ fn a_waiting_login_shows_which_settings_to_check() {
         format!("client ID {} and the callback URL {}", scene.fake.behaviour().client_id, scene.callback());
     for arguments in [&[][..], &["--paste"]] {
         let said = said(arguments);
-        assert!(said.contains(&callback) && said.contains("`imgurctl account set mytoken`"), "{said}");
+        assert!(said.contains(&callback) && said.contains("`imgurctl account set --help`"), "{said}");
     }
     let said = said(&["--flow", "pin"]);
     assert!(said.contains("client ID fake-client-id;") && !said.contains("callback URL"), "{said}");
