@@ -91,7 +91,7 @@ fn a_waiting_login_shows_which_settings_to_check() {
         let mut command = scene.bed.command(binary("imgurctl"));
         command.args(["login", "--no-browser"]).args(arguments);
         at_terminal(command, |seen| {
-            let is_complete = seen.contains("account set mytoken`");
+            let is_complete = seen.contains("account set --help`");
             is_complete.then(|| scene.ctl(&["login", "--cancel"]).success().stdout)
         })
         .1
