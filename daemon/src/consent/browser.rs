@@ -6,14 +6,15 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
-use futures_util::{Stream, StreamExt};
+use futures_util::StreamExt;
 use imgurd_proto::text::cause;
 use tokio::process::Command;
 use tokio::time::timeout;
 use url::Url;
 use zbus::fdo::DBusProxy;
+use zbus::message::Type;
 use zbus::names::OwnedUniqueName;
-use zbus::{Connection, MatchRule, Message, MessageStream, OwnedObjectPath, Variant};
+use zbus::{Connection, MatchRule, MessageStream, OwnedObjectPath, Variant};
 
 use crate::bus::Bus;
 use crate::random;
@@ -69,7 +70,9 @@ async fn by_portal(connection: &Connection, url: &Url) -> zbus::Result<Result<()
         return Err(zbus::Error::Unsupported);
     }
     let portal = owner(connection, PORTAL.0).await?;
-    let rule = signals(&portal, "org.freedesktop.portal.Request", "Response")?;
+    // With a well-known name, zbus would also accept a signal that another program sends only to us.
+    let rule = MatchRule::builder().msg_type(Type::Signal).sender(portal.as_str());
+    let rule = rule.interface("org.freedesktop.portal.Request").member("Response").build()?;
     let mut responses = MessageStream::for_match_rule(rule, connection, None).await?;
     let token = format!("imgurd{}", random::hex::<8>());
     let options = std::collections::HashMap::from([("handle_token", Variant::from(token))]);
@@ -80,7 +83,7 @@ async fn by_portal(connection: &Connection, url: &Url) -> zbus::Result<Result<()
     let request: OwnedObjectPath = reply.body().deserialize()?;
     let response = async {
         loop {
-            let message = next(&mut responses).await?;
+            let message = responses.next().await.unwrap_or(Err(zbus::Error::Unsupported))?;
             if message.header().path().is_some_and(|path| path.as_str() == request.as_str()) {
                 return Ok::<u32, zbus::Error>(message.body().deserialize::<(u32, Ignored)>()?.0);
             }
@@ -203,19 +206,4 @@ async fn owner(connection: &Connection, name: &'static str) -> zbus::Result<Owne
     }
     bus.start_service_by_name(name.try_into()?, 0).await?;
     Ok(bus.get_name_owner(name.try_into()?).await?)
-}
-
-/// Signals from a unique name. With a well-known name, zbus would also accept a signal that another program sends
-/// only to us.
-fn signals(
-    sender: &OwnedUniqueName,
-    interface: &'static str,
-    member: &'static str,
-) -> zbus::Result<MatchRule<'static>> {
-    let rule = MatchRule::builder().msg_type(zbus::message::Type::Signal).sender(sender.as_str().to_owned());
-    rule.interface(interface).member(member).build()
-}
-
-async fn next(stream: &mut (impl Stream<Item = zbus::Result<Message>> + Unpin)) -> zbus::Result<Message> {
-    stream.next().await.unwrap_or(Err(zbus::Error::Unsupported))
 }
