@@ -13,6 +13,7 @@ use std::time::Duration;
 use std::{env, io};
 
 use anyhow::{Context, anyhow, bail};
+use clap::Args;
 use imgurd_proto::{Wire, socket_path};
 use listenfd::ListenFd;
 use sd_notify::NotifyState;
@@ -49,18 +50,22 @@ const LAST_LINES: Duration = Duration::from_secs(2);
 const REMOTE: &str = "remote";
 
 /// The command-line options.
-#[derive(Clone, Debug, Default)]
+#[derive(Args, Clone, Debug, Default)]
 pub struct Options {
-    /// The configuration file; `None` means `$XDG_CONFIG_HOME/imgurd/config.toml`.
+    /// The configuration file [default: $XDG_CONFIG_HOME/imgurd/config.toml]
+    #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// The local socket; `None` means the usual place.
+    /// The local socket [default: $IMGURD_SOCKET, else $XDG_RUNTIME_DIR/imgurd/socket]
+    #[arg(long, value_name = "PATH")]
     pub socket: Option<PathBuf>,
-    /// The socket for callers from other machines. `None` means next to the local socket if that is at its usual
-    /// place, and otherwise no such socket.
+    /// The socket for other machines [default: $XDG_RUNTIME_DIR/imgurd-remote/socket, unless the local one is elsewhere]
+    #[arg(long, value_name = "PATH")]
     pub remote_socket: Option<PathBuf>,
-    /// Whether not to answer on D-Bus.
+    /// Do not answer on D-Bus; imgurd still uses it for the keyring
+    #[arg(long)]
     pub no_dbus: bool,
-    /// The store to use instead of the configured one.
+    /// Use this store instead of the configured one: secret-service, file or memory
+    #[arg(long, value_name = "STORE")]
     pub store: Option<StoreKind>,
 }
 
@@ -241,12 +246,8 @@ fn watch(editor: &SettingsEditor) -> Option<FileWatch> {
     let directory = path.parent().unwrap_or(Path::new("."));
     // The directory must exist to be watched. If it cannot be created, `account add` reports that.
     let _ = DirBuilder::new().recursive(true).mode(0o700).create(directory);
-    let watch = FileWatch::for_content(path);
-    watch
-        .inspect_err(
-            |error| tracing::warn!(%error, "cannot watch config.toml; reload imgurd after you edit it"),
-        )
-        .ok()
+    let warn = |error: &io::Error| tracing::warn!(%error, "cannot watch config.toml; reload imgurd after you edit it");
+    FileWatch::for_content(path).inspect_err(warn).ok()
 }
 
 async fn edited(watch: Option<&mut FileWatch>) {
