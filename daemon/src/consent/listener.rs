@@ -54,11 +54,6 @@ impl Visit {
     }
 }
 
-pub(crate) struct Endpoint {
-    pub(crate) callback: Callback,
-    pub(crate) farewell: Farewell,
-}
-
 /// The page for a visit that arrives while the login ends.
 pub(crate) type Farewell = Arc<OnceLock<Page>>;
 
@@ -80,7 +75,8 @@ struct Port {
 
 /// The receiver of answers for one login.
 pub(crate) struct Route {
-    pub(crate) endpoint: Arc<Endpoint>,
+    pub(crate) callback: Callback,
+    pub(crate) farewell: Farewell,
     pub(crate) visits: mpsc::Sender<Visit>,
 }
 
@@ -153,8 +149,7 @@ impl Port {
     /// page of the flow `token` sends later. If no login matches, one with this address answers.
     fn route(&self, own: &Arc<Route>, visit: &callback::Request) -> Arc<Route> {
         let (routes, state) = (lock(&self.routes), visit.state());
-        let find =
-            |is_for: &dyn Fn(&Callback) -> bool| routes.iter().find(|route| is_for(&route.endpoint.callback));
+        let find = |is_for: &dyn Fn(&Callback) -> bool| routes.iter().find(|route| is_for(&route.callback));
         let found = match &state {
             Some(state) => find(&|callback| callback.expects(state)),
             None => find(&|callback| callback.reads_fragments() && callback.check_address(visit).is_ok()),
@@ -175,7 +170,7 @@ impl Listener {
     ) -> LastPages {
         let Self { sockets, port } = self;
         let callback = callback.sharing(&port.nonce);
-        let route = Arc::new(Route { endpoint: Arc::new(Endpoint { callback, farewell }), visits });
+        let route = Arc::new(Route { callback, farewell, visits });
         lock(&port.routes).push(route.clone());
         let mut visitors = Visitors::new(PLACES);
         loop {
@@ -299,14 +294,14 @@ async fn respond(
     asked.set();
     let Some(visit) = visit else { return Page::Refused.response() };
     let route = routes(&visit);
-    let page = match route.endpoint.callback.answer_in(&visit) {
-        Ok(answer) => route.endpoint.show_in(answer, &route.visits).await,
-        Err(page) => route.endpoint.show(page),
+    let page = match route.callback.answer_in(&visit) {
+        Ok(answer) => route.pass_on(answer).await,
+        Err(page) => route.show(page),
     };
     if is_script { page.answer() } else { page.response() }
 }
 
-impl Endpoint {
+impl Route {
     /// Adapts the page for a browser that reloads the page of the flow `token`: it has no answer, because the script
     /// has cleared the address.
     fn show(&self, page: Page) -> Page {
@@ -314,10 +309,11 @@ impl Endpoint {
         self.farewell.get().filter(|_| is_waiting).cloned().unwrap_or(page)
     }
 
-    async fn show_in(&self, answer: AuthorizationResponse, visits: &mpsc::Sender<Visit>) -> Page {
+    /// Passes an answer to the login, and returns the page that the login shows for it.
+    async fn pass_on(&self, answer: AuthorizationResponse) -> Page {
         let (page, shown) = oneshot::channel();
         let visit = Visit::Answer { answer, page };
-        let shown = if visits.send(visit).await.is_ok() { shown.await.ok() } else { None };
+        let shown = if self.visits.send(visit).await.is_ok() { shown.await.ok() } else { None };
         // A visitor that arrives while the login ends sees how it ended.
         shown.unwrap_or_else(|| self.farewell.get().cloned().unwrap_or(Page::Underway))
     }
