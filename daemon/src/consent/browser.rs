@@ -13,10 +13,9 @@ use tokio::time::timeout;
 use url::Url;
 use zbus::fdo::DBusProxy;
 use zbus::message::Type;
-use zbus::names::OwnedUniqueName;
 use zbus::{Connection, MatchRule, MessageStream, OwnedObjectPath, Variant};
 
-use crate::bus::Bus;
+use crate::bus::{Bus, owner_of};
 use crate::random;
 
 const PORTAL: (&str, &str) = ("org.freedesktop.portal.Desktop", "/org/freedesktop/portal/desktop");
@@ -69,7 +68,7 @@ async fn by_portal(connection: &Connection, url: &Url) -> zbus::Result<Result<()
     if !is_reachable(connection, PORTAL.0).await? {
         return Err(zbus::Error::Unsupported);
     }
-    let portal = owner(connection, PORTAL.0).await?;
+    let portal = owner_of(connection, PORTAL.0).await?;
     // With a well-known name, zbus would also accept a signal that another program sends only to us.
     let rule = MatchRule::builder().msg_type(Type::Signal).sender(portal.as_str());
     let rule = rule.interface("org.freedesktop.portal.Request").member("Response").build()?;
@@ -107,7 +106,7 @@ async fn by_unit(connection: &Connection, url: &Url) -> zbus::Result<Result<(), 
     if !manager_has_display(connection).await? {
         return Ok(Err(NO_DISPLAY.to_owned()));
     }
-    let owner = owner(connection, MANAGER.0).await?;
+    let owner = owner_of(connection, MANAGER.0).await?;
     let manager = zbus::Proxy::new(connection, owner.as_str(), MANAGER.1, MANAGER.2).await?;
     let Some(opener) = opener() else { return Ok(Err(NO_OPENER.to_owned())) };
     let _ = manager.call_method("Subscribe", &()).await;
@@ -196,14 +195,4 @@ async fn is_reachable(connection: &Connection, name: &str) -> zbus::Result<bool>
     let bus = DBusProxy::new(connection).await?;
     let owned = bus.name_has_owner(name.try_into()?).await?;
     Ok(owned || bus.list_activatable_names().await?.iter().any(|other| other.as_str() == name))
-}
-
-/// The unique name that owns `name`. The bus starts the service if possible.
-async fn owner(connection: &Connection, name: &'static str) -> zbus::Result<OwnedUniqueName> {
-    let bus = DBusProxy::new(connection).await?;
-    if let Ok(owner) = bus.get_name_owner(name.try_into()?).await {
-        return Ok(owner);
-    }
-    bus.start_service_by_name(name.try_into()?, 0).await?;
-    Ok(bus.get_name_owner(name.try_into()?).await?)
 }
