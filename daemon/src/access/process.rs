@@ -20,7 +20,6 @@ const USUAL: usize = 4096;
 const LONGEST: u64 = 4 << 20;
 
 /// A process that exists or existed.
-#[derive(Debug)]
 pub(super) struct Process(OwnedFd);
 
 impl Process {

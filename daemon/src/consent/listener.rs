@@ -5,7 +5,6 @@
 //! character.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
@@ -58,7 +57,6 @@ impl Visit {
 pub(crate) type Farewell = Arc<OnceLock<Page>>;
 
 /// Listens at the addresses of one callback. Logins with the same address share the socket.
-#[derive(Debug)]
 pub(super) struct Listener {
     sockets: Vec<Arc<TcpListener>>,
     port: Arc<Port>,
@@ -66,7 +64,7 @@ pub(super) struct Listener {
 
 /// The state that logins at one port share, even if their callbacks have different host names: a browser that opens
 /// `localhost` may connect to 127.0.0.1.
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Port {
     /// The logins that wait for their answers.
     routes: Mutex<Vec<Arc<Route>>>,
@@ -80,17 +78,11 @@ pub(crate) struct Route {
     pub(crate) visits: mpsc::Sender<Visit>,
 }
 
-impl fmt::Debug for Route {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("Route")
-    }
-}
-
 /// The open listeners of all logins.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(super) struct Listeners(Arc<tokio::sync::Mutex<Open>>);
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Open {
     sockets: HashMap<SocketAddr, Weak<TcpListener>>,
     ports: HashMap<u16, Weak<Port>>,
@@ -329,7 +321,7 @@ mod tests {
         let port = taken.local_addr().unwrap().port();
         for host in ["127.0.0.1", "localhost"] {
             let callback = Url::parse(&format!("http://{host}:{port}/callback")).unwrap();
-            let not_bound = Listeners::default().open(&callback).await.unwrap_err();
+            let not_bound = Listeners::default().open(&callback).await.err().unwrap();
             assert!(!not_bound.is_unsafe(), "a port that the user's own program uses is safe");
             let said = Error::from(not_bound).to_string();
             let expected = format!("Another of your programs uses port {port} of the callback");

@@ -19,7 +19,6 @@ const PATIENCE: Duration = Duration::from_mins(2);
 /// How many dialogs it takes: KeePassXC opens its database by one, and asks about the item by another.
 const DIALOGS: usize = 2;
 
-#[derive(Debug)]
 pub(super) struct LockState {
     bus: Bus,
     /// Locked while a dialog is open: other callers wait for its answer, not for a second dialog.
