@@ -12,7 +12,6 @@ use toml_edit::{DocumentMut, Item};
 use crate::failure::Failure;
 
 /// Their paths (XDG Base Directory Specification).
-#[derive(Debug)]
 pub(crate) struct Files {
     /// Settings and accounts.
     pub(crate) config: PathBuf,

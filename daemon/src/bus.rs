@@ -13,6 +13,8 @@ use tokio::net::UnixStream;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 use zbus::connection::{Builder, Connection};
+use zbus::fdo::{self, DBusProxy};
+use zbus::names::{OwnedUniqueName, WellKnownName};
 
 use self::bounded::Bounded;
 use crate::file_watch::FileWatch;
@@ -85,6 +87,18 @@ impl Bus {
             None => pending().await,
         }
     }
+}
+
+/// The unique name that owns `name`. If nobody does, the bus starts the service, if it can.
+pub(crate) async fn owner_of(connection: &Connection, name: &'static str) -> zbus::Result<OwnedUniqueName> {
+    let bus = DBusProxy::new(connection).await?;
+    let name = WellKnownName::try_from(name)?;
+    match bus.get_name_owner(name.clone().into()).await {
+        Err(fdo::Error::NameHasNoOwner(_)) => {}
+        owner => return Ok(owner?),
+    }
+    bus.start_service_by_name(name.clone(), 0).await?;
+    Ok(bus.get_name_owner(name.into()).await?)
 }
 
 async fn maintain(bus: &'static str, place: Result<Location, String>, link: watch::Sender<Link>) {

@@ -97,11 +97,11 @@ impl Clock for SystemClock {
 
     fn sleep_until(&self, deadline: Option<Timestamp>) -> BoxFuture<'_, ()> {
         Box::pin(async move {
-            let waited = match self.arm(deadline) {
-                Ok(()) => self.fired().await,
-                Err(error) => Err(error),
+            let waited = async {
+                self.arm(deadline)?;
+                self.fired().await
             };
-            if let Err(error) = waited {
+            if let Err(error) = waited.await {
                 tracing::error!(%error, "the wall-clock timer failed; imgurd refreshes tokens only on request");
                 std::future::pending::<()>().await;
             }

@@ -28,8 +28,8 @@ use crate::access::{
 use crate::clock::SystemClock;
 use crate::config::{Config, ConfigFile, SettingsEditor, StoreKind};
 use crate::consent::Logins;
-use crate::consent::callback::{self, Callback};
-use crate::consent::listener::{Endpoint, Farewell, Route, Visit, serve_connection};
+use crate::consent::callback::{self, Callback, Nonce};
+use crate::consent::listener::{Farewell, Route, Visit, serve_connection};
 use crate::consent::page::Page;
 use crate::grant::Record;
 use crate::ipc::dbus::dictionary::{Dictionary, arguments};
@@ -158,12 +158,12 @@ pub fn visit(flow: Flow, request: &[u8]) -> Vec<u8> {
 
 async fn visit_twice(flow: Flow, request: &[u8]) -> Vec<u8> {
     let state = Secret::from("S");
-    let callback = Callback::new("fuzz", &Url::parse(CALLBACK).expect("a URL"), flow, &state);
-    let endpoint = Arc::new(Endpoint { callback, farewell: Farewell::default() });
-    let page = exchange(&endpoint, FIRST_VISIT).await;
+    let (url, shared) = (Url::parse(CALLBACK).expect("a URL"), Nonce::default());
+    let callback = || Callback::new("fuzz", &url, flow, &state).sharing(&shared);
+    let page = exchange(callback(), FIRST_VISIT).await;
     let at = page.windows(BEFORE_NONCE.len()).position(|part| part == BEFORE_NONCE);
     let nonce = at.and_then(|at| page[at + BEFORE_NONCE.len()..].split(|byte| *byte == b'"').next());
-    exchange(&endpoint, &with_nonce(request, nonce.unwrap_or_default())).await
+    exchange(callback(), &with_nonce(request, nonce.unwrap_or_default())).await
 }
 
 fn with_nonce(request: &[u8], nonce: &[u8]) -> Vec<u8> {
@@ -173,7 +173,7 @@ fn with_nonce(request: &[u8], nonce: &[u8]) -> Vec<u8> {
     }
 }
 
-async fn exchange(endpoint: &Arc<Endpoint>, request: &[u8]) -> Vec<u8> {
+async fn exchange(callback: Callback, request: &[u8]) -> Vec<u8> {
     let (visits, mut visitors) = mpsc::channel::<Visit>(1);
     let (stream, mut browser) = duplex(64 * 1024);
     let login = async {
@@ -188,7 +188,7 @@ async fn exchange(endpoint: &Arc<Endpoint>, request: &[u8]) -> Vec<u8> {
         let _ = browser.read_to_end(&mut answer).await;
         answer
     };
-    let route = Arc::new(Route { endpoint: Arc::clone(endpoint), visits });
+    let route = Arc::new(Route { callback, farewell: Farewell::default(), visits });
     let serving = serve_connection(stream, move |_: &callback::Request| route.clone(), Asked::default());
     tokio::join!(serving, login, browsing).2
 }

@@ -1,13 +1,11 @@
 //! `imgurd`: keeps a user's Imgur OAuth 2.0 tokens fresh and gives them to the user's programs.
 
 use std::io::{self, Write as _};
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
 use clap::Parser;
-use imgurd::config::StoreKind;
 use imgurd::logging::{self, LogFormat};
 use imgurd::memory;
 use imgurd::service::{self, Options};
@@ -19,21 +17,8 @@ use tokio::runtime::Builder;
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
-    /// The configuration file [default: $XDG_CONFIG_HOME/imgurd/config.toml]
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// The local socket [default: $IMGURD_SOCKET, else $XDG_RUNTIME_DIR/imgurd/socket]
-    #[arg(long, value_name = "PATH")]
-    socket: Option<PathBuf>,
-    /// The socket for other machines [default: $XDG_RUNTIME_DIR/imgurd-remote/socket, unless the local one is elsewhere]
-    #[arg(long, value_name = "PATH")]
-    remote_socket: Option<PathBuf>,
-    /// Do not answer on D-Bus; imgurd still uses it for the keyring
-    #[arg(long)]
-    no_dbus: bool,
-    /// Use this store instead of the configured one: secret-service, file or memory
-    #[arg(long, value_name = "STORE")]
-    store: Option<StoreKind>,
+    #[command(flatten)]
+    service: Options,
     /// The format of log lines: text, json or journald
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     log_format: LogFormat,
@@ -61,19 +46,12 @@ fn main() -> ExitCode {
 
 fn run() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
-    let options = Options {
-        config: arguments.config,
-        socket: arguments.socket,
-        remote_socket: arguments.remote_socket,
-        no_dbus: arguments.no_dbus,
-        store: arguments.store,
-    };
     memory::close().context("cannot protect this process from other programs")?;
     if arguments.prepare {
-        return service::prepare(&options);
+        return service::prepare(&arguments.service);
     }
     if arguments.check {
-        return service::check(&options);
+        return service::check(&arguments.service);
     }
     logging::start(arguments.log_format).context("cannot log to the journal; choose --log-format text")?;
     // Blocking calls come in bursts, during a refresh: threads that wait for the next one only use memory.
@@ -83,7 +61,7 @@ fn run() -> anyhow::Result<()> {
         .event_interval(TASKS_BETWEEN_EVENTS)
         .thread_keep_alive(idle)
         .build()?;
-    let outcome = runtime.block_on(service::run(options));
+    let outcome = runtime.block_on(service::run(arguments.service));
     // A store that hangs in its own thread has had enough time.
     runtime.shutdown_background();
     outcome

@@ -11,6 +11,7 @@ mod unit;
 use std::cell::LazyCell;
 use std::fs::{DirBuilder, File};
 use std::future::pending;
+use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -200,12 +201,8 @@ fn watch(editor: &SettingsEditor) -> Option<FileWatch> {
     let directory = path.parent().unwrap_or(Path::new("."));
     // The directory must exist to be watched. If it cannot be created, `account add` reports that.
     let _ = DirBuilder::new().recursive(true).mode(0o700).create(directory);
-    let watch = FileWatch::for_content(path);
-    watch
-        .inspect_err(
-            |error| tracing::warn!(%error, "cannot watch config.toml; reload imgurd after you edit it"),
-        )
-        .ok()
+    let warn = |error: &io::Error| tracing::warn!(%error, "cannot watch config.toml; reload imgurd after you edit it");
+    FileWatch::for_content(path).inspect_err(warn).ok()
 }
 
 async fn edited(watch: Option<&mut FileWatch>) {

@@ -7,6 +7,7 @@ use std::{env, io};
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use imgurd_proto::Error;
+use imgurd_proto::text::letters;
 
 use crate::failure::Failure;
 use crate::terminal::output::tell;
@@ -123,8 +124,7 @@ fn similar(error: &clap::Error, kind: ContextKind, word: &str) -> Option<String>
         ContextValue::Strings(several) => several.clone(),
         _ => return None,
     };
-    let letters = |text: &str| text.chars().filter(char::is_ascii_alphanumeric).collect::<String>();
-    let word = letters(word).to_lowercase();
+    let word = letters(word);
     let is_alike = |one: &String| {
         let one = letters(one);
         let shared = one.chars().zip(word.chars()).take_while(|(a, b)| a == b).count();

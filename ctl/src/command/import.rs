@@ -45,15 +45,9 @@ pub(crate) fn import(app: &App, args: &ImportArgs) -> Result<(), Failure> {
 
 /// The account, or its name if it does not exist yet.
 fn find_account<'a>(app: &App, name: Option<&'a str>) -> Result<Result<Account, &'a str>, Failure> {
-    match (app.accounts(name), name) {
-        (Err(ClientError::Keeper(Error::NoSuchAccount { .. })), Some(name)) => Ok(Err(name)),
-        (accounts, _) => {
-            let is_meant = |account: &Account| name.map_or(account.is_default, |name| account.name == name);
-            match accounts?.into_iter().find(is_meant) {
-                Some(account) => Ok(Ok(account)),
-                None => app.account(name).map(Ok),
-            }
-        }
+    match (app.account(name), name) {
+        (Err(Failure::Client(ClientError::Keeper(Error::NoSuchAccount { .. }))), Some(name)) => Ok(Err(name)),
+        (account, _) => account.map(Ok),
     }
 }
 

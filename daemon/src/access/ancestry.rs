@@ -21,7 +21,6 @@ static OURS: LazyLock<Vec<(i32, Stat)>> = LazyLock::new(|| {
 
 /// A process and its ancestors, up to the first one that the daemon also descends from. If this process made
 /// a sandbox for the daemon itself, that sandbox does not count.
-#[derive(Debug)]
 pub(super) struct Ancestry(Vec<(i32, Stat)>);
 
 impl Ancestry {

@@ -32,7 +32,6 @@ pub(super) fn identify(pid: Option<i32>, since: Duration) -> Identified {
 }
 
 /// The identity of a process.
-#[derive(Debug)]
 pub(super) struct Identified {
     pub(super) application: Application,
     pub(super) program: Option<String>,

@@ -23,7 +23,6 @@ const BEGINNING: usize = 256;
 const LONGEST: u64 = 4 << 20;
 
 /// A process that exists or existed.
-#[derive(Debug)]
 pub(super) struct Process(OwnedFd);
 
 impl Process {

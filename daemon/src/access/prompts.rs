@@ -170,9 +170,7 @@ impl Prompts {
         match last.map(|last| (last, last.open())) {
             Some((last, Some(pending))) if last.account == account => return Ok(pending),
             Some((_, Some(_))) => return Err(OTHER_ACCOUNT),
-            Some((last, None)) if now < last.next => {
-                return Err(UNANSWERED);
-            }
+            Some((last, None)) if now < last.next => return Err(UNANSWERED),
             _ => {}
         }
         let unanswered = last.map_or(0, |last| last.unanswered) + 1;

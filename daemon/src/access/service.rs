@@ -26,7 +26,6 @@ const MOST: usize = 4096;
 const LONGEST: u64 = 8 * MOST as u64;
 
 /// A caller and its cgroups.
-#[derive(Debug)]
 pub(super) struct Service<'a> {
     pub(super) pid: Pid,
     pub(super) ancestry: &'a Ancestry,

@@ -6,16 +6,16 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
-use futures_util::{Stream, StreamExt};
+use futures_util::StreamExt;
 use imgurd_proto::text::cause;
 use tokio::process::Command;
 use tokio::time::timeout;
 use url::Url;
 use zbus::fdo::DBusProxy;
-use zbus::names::OwnedUniqueName;
-use zbus::{Connection, MatchRule, Message, MessageStream, OwnedObjectPath, Variant};
+use zbus::message::Type;
+use zbus::{Connection, MatchRule, MessageStream, OwnedObjectPath, Variant};
 
-use crate::bus::Bus;
+use crate::bus::{Bus, owner_of};
 use crate::random;
 
 const PORTAL: (&str, &str) = ("org.freedesktop.portal.Desktop", "/org/freedesktop/portal/desktop");
@@ -68,8 +68,10 @@ async fn by_portal(connection: &Connection, url: &Url) -> zbus::Result<Result<()
     if !is_reachable(connection, PORTAL.0).await? {
         return Err(zbus::Error::Unsupported);
     }
-    let portal = owner(connection, PORTAL.0).await?;
-    let rule = signals(&portal, "org.freedesktop.portal.Request", "Response")?;
+    let portal = owner_of(connection, PORTAL.0).await?;
+    // With a well-known name, zbus would also accept a signal that another program sends only to us.
+    let rule = MatchRule::builder().msg_type(Type::Signal).sender(portal.as_str());
+    let rule = rule.interface("org.freedesktop.portal.Request").member("Response").build()?;
     let mut responses = MessageStream::for_match_rule(rule, connection, None).await?;
     let token = format!("imgurd{}", random::hex::<8>());
     let options = std::collections::HashMap::from([("handle_token", Variant::from(token))]);
@@ -80,7 +82,7 @@ async fn by_portal(connection: &Connection, url: &Url) -> zbus::Result<Result<()
     let request: OwnedObjectPath = reply.body().deserialize()?;
     let response = async {
         loop {
-            let message = next(&mut responses).await?;
+            let message = responses.next().await.unwrap_or(Err(zbus::Error::Unsupported))?;
             if message.header().path().is_some_and(|path| path.as_str() == request.as_str()) {
                 return Ok::<u32, zbus::Error>(message.body().deserialize::<(u32, Ignored)>()?.0);
             }
@@ -104,7 +106,7 @@ async fn by_unit(connection: &Connection, url: &Url) -> zbus::Result<Result<(), 
     if !manager_has_display(connection).await? {
         return Ok(Err(NO_DISPLAY.to_owned()));
     }
-    let owner = owner(connection, MANAGER.0).await?;
+    let owner = owner_of(connection, MANAGER.0).await?;
     let manager = zbus::Proxy::new(connection, owner.as_str(), MANAGER.1, MANAGER.2).await?;
     let Some(opener) = opener() else { return Ok(Err(NO_OPENER.to_owned())) };
     let _ = manager.call_method("Subscribe", &()).await;
@@ -193,29 +195,4 @@ async fn is_reachable(connection: &Connection, name: &str) -> zbus::Result<bool>
     let bus = DBusProxy::new(connection).await?;
     let owned = bus.name_has_owner(name.try_into()?).await?;
     Ok(owned || bus.list_activatable_names().await?.iter().any(|other| other.as_str() == name))
-}
-
-/// The unique name that owns `name`. The bus starts the service if possible.
-async fn owner(connection: &Connection, name: &'static str) -> zbus::Result<OwnedUniqueName> {
-    let bus = DBusProxy::new(connection).await?;
-    if let Ok(owner) = bus.get_name_owner(name.try_into()?).await {
-        return Ok(owner);
-    }
-    bus.start_service_by_name(name.try_into()?, 0).await?;
-    Ok(bus.get_name_owner(name.try_into()?).await?)
-}
-
-/// Signals from a unique name. With a well-known name, zbus would also accept a signal that another program sends
-/// only to us.
-fn signals(
-    sender: &OwnedUniqueName,
-    interface: &'static str,
-    member: &'static str,
-) -> zbus::Result<MatchRule<'static>> {
-    let rule = MatchRule::builder().msg_type(zbus::message::Type::Signal).sender(sender.as_str().to_owned());
-    rule.interface(interface).member(member).build()
-}
-
-async fn next(stream: &mut (impl Stream<Item = zbus::Result<Message>> + Unpin)) -> zbus::Result<Message> {
-    stream.next().await.unwrap_or(Err(zbus::Error::Unsupported))
 }

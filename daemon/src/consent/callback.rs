@@ -65,7 +65,7 @@ impl Callback {
     }
 
     /// Uses the nonce that all logins at the port share.
-    pub(super) fn sharing(self, nonce: &Nonce) -> Self {
+    pub(crate) fn sharing(self, nonce: &Nonce) -> Self {
         Self { nonce: nonce.clone(), ..self }
     }
 

@@ -5,7 +5,6 @@
 //! character.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
@@ -54,16 +53,10 @@ impl Visit {
     }
 }
 
-pub(crate) struct Endpoint {
-    pub(crate) callback: Callback,
-    pub(crate) farewell: Farewell,
-}
-
 /// The page for a visit that arrives while the login ends.
 pub(crate) type Farewell = Arc<OnceLock<Page>>;
 
 /// Listens at the addresses of one callback. Logins with the same address share the socket.
-#[derive(Debug)]
 pub(super) struct Listener {
     sockets: Vec<Arc<TcpListener>>,
     port: Arc<Port>,
@@ -71,7 +64,7 @@ pub(super) struct Listener {
 
 /// The state that logins at one port share, even if their callbacks have different host names: a browser that opens
 /// `localhost` may connect to 127.0.0.1.
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Port {
     /// The logins that wait for their answers.
     routes: Mutex<Vec<Arc<Route>>>,
@@ -80,21 +73,16 @@ struct Port {
 
 /// The receiver of answers for one login.
 pub(crate) struct Route {
-    pub(crate) endpoint: Arc<Endpoint>,
+    pub(crate) callback: Callback,
+    pub(crate) farewell: Farewell,
     pub(crate) visits: mpsc::Sender<Visit>,
 }
 
-impl fmt::Debug for Route {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("Route")
-    }
-}
-
 /// The open listeners of all logins.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(super) struct Listeners(Arc<tokio::sync::Mutex<Open>>);
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Open {
     sockets: HashMap<SocketAddr, Weak<TcpListener>>,
     ports: HashMap<u16, Weak<Port>>,
@@ -153,8 +141,7 @@ impl Port {
     /// page of the flow `token` sends later. If no login matches, one with this address answers.
     fn route(&self, own: &Arc<Route>, visit: &callback::Request) -> Arc<Route> {
         let (routes, state) = (lock(&self.routes), visit.state());
-        let find =
-            |is_for: &dyn Fn(&Callback) -> bool| routes.iter().find(|route| is_for(&route.endpoint.callback));
+        let find = |is_for: &dyn Fn(&Callback) -> bool| routes.iter().find(|route| is_for(&route.callback));
         let found = match &state {
             Some(state) => find(&|callback| callback.expects(state)),
             None => find(&|callback| callback.reads_fragments() && callback.check_address(visit).is_ok()),
@@ -175,7 +162,7 @@ impl Listener {
     ) -> LastPages {
         let Self { sockets, port } = self;
         let callback = callback.sharing(&port.nonce);
-        let route = Arc::new(Route { endpoint: Arc::new(Endpoint { callback, farewell }), visits });
+        let route = Arc::new(Route { callback, farewell, visits });
         lock(&port.routes).push(route.clone());
         let mut visitors = Visitors::new(PLACES);
         loop {
@@ -299,14 +286,14 @@ async fn respond(
     asked.set();
     let Some(visit) = visit else { return Page::Refused.response() };
     let route = routes(&visit);
-    let page = match route.endpoint.callback.answer_in(&visit) {
-        Ok(answer) => route.endpoint.show_in(answer, &route.visits).await,
-        Err(page) => route.endpoint.show(page),
+    let page = match route.callback.answer_in(&visit) {
+        Ok(answer) => route.pass_on(answer).await,
+        Err(page) => route.show(page),
     };
     if is_script { page.answer() } else { page.response() }
 }
 
-impl Endpoint {
+impl Route {
     /// Adapts the page for a browser that reloads the page of the flow `token`: it has no answer, because the script
     /// has cleared the address.
     fn show(&self, page: Page) -> Page {
@@ -314,10 +301,11 @@ impl Endpoint {
         self.farewell.get().filter(|_| is_waiting).cloned().unwrap_or(page)
     }
 
-    async fn show_in(&self, answer: AuthorizationResponse, visits: &mpsc::Sender<Visit>) -> Page {
+    /// Passes an answer to the login, and returns the page that the login shows for it.
+    async fn pass_on(&self, answer: AuthorizationResponse) -> Page {
         let (page, shown) = oneshot::channel();
         let visit = Visit::Answer { answer, page };
-        let shown = if visits.send(visit).await.is_ok() { shown.await.ok() } else { None };
+        let shown = if self.visits.send(visit).await.is_ok() { shown.await.ok() } else { None };
         // A visitor that arrives while the login ends sees how it ended.
         shown.unwrap_or_else(|| self.farewell.get().cloned().unwrap_or(Page::Underway))
     }
@@ -333,7 +321,7 @@ mod tests {
         let port = taken.local_addr().unwrap().port();
         for host in ["127.0.0.1", "localhost"] {
             let callback = Url::parse(&format!("http://{host}:{port}/callback")).unwrap();
-            let not_bound = Listeners::default().open(&callback).await.unwrap_err();
+            let not_bound = Listeners::default().open(&callback).await.err().unwrap();
             assert!(!not_bound.is_unsafe(), "a port that the user's own program uses is safe");
             let said = Error::from(not_bound).to_string();
             let expected = format!("Another of your programs uses port {port} of the callback");

@@ -127,8 +127,7 @@ impl Session {
                 let _ = self.keeper.login(&self.account, None).await;
                 ended.send_replace(Some(result));
             };
-            let last_pages = self.close(serving, shown, tell).await;
-            if let Some(last_pages) = last_pages {
+            if let Some(last_pages) = self.close(serving, shown, tell).await {
                 last_pages.shown().await;
             }
         });
@@ -359,9 +358,7 @@ impl Session {
             }
         }
     }
-}
 
-impl Session {
     /// The part of the server's text that imgurd may show.
     async fn shown(&self, text: Option<&str>) -> Option<String> {
         self.keeper.shown(&self.account, text?).await

@@ -5,7 +5,6 @@ use url::form_urlencoded::parse;
 
 use super::oauth_error::OauthError;
 
-#[derive(Debug)]
 pub(super) struct Parameters(Vec<(String, Secret)>);
 
 impl Parameters {

@@ -25,7 +25,6 @@ impl Default for Calls {
 }
 
 /// Records the calls for all accounts. It takes no lock, because a call must never wait for another.
-#[derive(Debug)]
 pub(super) struct CallLog {
     last: AtomicI64,
     longest_need_ms: AtomicU64,

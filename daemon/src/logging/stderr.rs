@@ -19,7 +19,6 @@ static IS_STOPPED: AtomicBool = AtomicBool::new(false);
 /// How many lines were lost since the last written one.
 static LOST: AtomicU64 = AtomicU64::new(0);
 
-#[derive(Debug)]
 pub(super) struct Stderr;
 
 impl Write for Stderr {

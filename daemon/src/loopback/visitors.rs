@@ -11,14 +11,12 @@ use tokio::task::{AbortHandle, JoinSet};
 use super::http::accept;
 
 /// The current visitors, the oldest first.
-#[derive(Debug)]
 pub(crate) struct Visitors {
     places: usize,
     all: VecDeque<Visitor>,
     tasks: JoinSet<()>,
 }
 
-#[derive(Debug)]
 struct Visitor {
     task: AbortHandle,
     asked: Asked,

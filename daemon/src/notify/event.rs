@@ -2,7 +2,6 @@
 
 use super::notice::Notice;
 
-#[derive(Debug)]
 pub(super) enum Event {
     Appeared,
     /// The server and its notifications are gone.

@@ -222,18 +222,14 @@ impl Worker {
             }
             (News::Accepted, remedy) => {
                 self.schedule.put_off(name, now);
-                self.apply_remedy(name, remedy);
+                match remedy {
+                    Some(Remedy::SignIn) => self.begin_sign_in(name.to_owned()),
+                    Some(Remedy::Unlock) => self.unlock(name.to_owned()),
+                    None => {}
+                }
             }
             (News::Later, _) => self.schedule.put_off(name, now),
             (News::Shown(_) | News::Closed, _) => {}
-        }
-    }
-
-    fn apply_remedy(&mut self, name: &str, remedy: Option<Remedy>) {
-        match remedy {
-            Some(Remedy::SignIn) => self.begin_sign_in(name.to_owned()),
-            Some(Remedy::Unlock) => self.unlock(name.to_owned()),
-            None => {}
         }
     }
 

@@ -25,7 +25,6 @@ const BUS: &str = "org.freedesktop.DBus";
 /// How long a server may take to show or close a notification.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-#[derive(Debug)]
 pub(super) struct Server {
     connection: Connection,
     /// Its connection to the bus. Another server has another one, and does not know this one's IDs.
@@ -182,7 +181,6 @@ pub(super) fn escape(text: &str) -> String {
 }
 
 /// A notification on the screen.
-#[derive(Debug)]
 pub(super) struct Shown {
     server: Server,
     /// Its id at this server.

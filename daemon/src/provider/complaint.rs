@@ -90,7 +90,6 @@ const TROUBLES: [(&str, &str); 5] = [
 /// The longest run of letters and digits that counts as a word. A longer one may be a token.
 const WORD_MAX: usize = 19;
 
-#[derive(Debug)]
 pub(super) struct Complaint {
     /// Its texts, from all places where a server may put them.
     texts: Vec<String>,

@@ -9,7 +9,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use imgurd_proto::Secret;
 
-use super::classify::server_time;
+use super::classify::{classify, server_time};
 use super::credits::{self, Tally};
 use super::device::{self, DeviceAuthorization, DeviceRequest};
 use super::form_request::{form_request, unsendable};
@@ -50,24 +50,9 @@ impl Default for HttpProvider {
 }
 
 impl Provider for HttpProvider {
-    fn token(&self, client: Client, request: TokenRequest) -> BoxFuture<'static, Reply> {
-        let timeouts = self.timeouts;
-        let ca_file = self.ca_file(client.ca_file.clone());
-        async move {
-            if !is_protected(&client.token_url) {
-                let reason = "the token URL is not https, so others on the network could read the tokens";
-                return Answer::misconfigured_url(reason).into();
-            }
-            match Transport::new(&client.token_url, ca_file, timeouts).await {
-                Ok(transport) => {
-                    let is_proven_refresh = client.proven && matches!(request, TokenRequest::Refresh(_));
-                    let transport = transport.of_request(is_proven_refresh, secrets(&client, &request));
-                    ask(&client, &request, &transport).await
-                }
-                Err(answer) => answer.into(),
-            }
-        }
-        .boxed()
+    fn token(&self, mut client: Client, request: TokenRequest) -> BoxFuture<'static, Reply> {
+        client.ca_file = self.ca_file(client.ca_file);
+        ask(client, request, self.timeouts).boxed()
     }
 
     fn authorize_device(
@@ -94,21 +79,25 @@ impl Provider for HttpProvider {
     }
 }
 
-async fn ask(client: &Client, request: &TokenRequest, transport: &Transport) -> Reply {
-    let Some(form) = form_request(client, &client.token_url, fields(client, request)) else {
+async fn ask(client: Client, request: TokenRequest, timeouts: Timeouts) -> Reply {
+    let url = &client.token_url;
+    if !is_protected(url) {
+        let reason = "the token URL is not https, so others on the network could read the tokens";
+        return Answer::misconfigured_url(reason).into();
+    }
+    let Some(form) = form_request(&client, url, fields(&client, &request)) else {
         return unsendable().into();
     };
-    match transport.fetch(form).await {
-        Ok(response) => {
-            let is_poll = matches!(request, TokenRequest::Device(_));
-            let polled = is_poll.then(|| device::polled(&response, &secrets(client, request))).flatten();
-            match polled {
-                Some(answer) => Reply { answer, date: server_time(response.headers()) },
-                None => transport.judge(&response),
-            }
-        }
-        Err(answer) => answer.into(),
-    }
+    let response = match Transport::get(url, client.ca_file.clone(), timeouts, form).await {
+        Ok(response) => response,
+        Err(answer) => return answer.into(),
+    };
+    let (headers, body, secrets) = (response.headers(), response.body(), secrets(&client, &request));
+    let is_poll = matches!(request, TokenRequest::Device(_));
+    let polled = is_poll.then(|| device::polled(&response, &secrets)).flatten();
+    let is_proven_refresh = client.proven && matches!(request, TokenRequest::Refresh(_));
+    let judge = || classify(response.status(), headers, body, is_proven_refresh, &secrets);
+    Reply { answer: polled.unwrap_or_else(judge), date: server_time(headers) }
 }
 
 /// The fields of a request, without those that authenticate the client.
@@ -134,6 +123,7 @@ fn fields<'a>(client: &'a Client, request: &'a TokenRequest) -> Vec<(&'a str, &'
     }
 }
 
+/// The sent secrets. They are not shown if the server returns them.
 fn secrets(client: &Client, request: &TokenRequest) -> Vec<Secret> {
     let of_the_request = match request {
         TokenRequest::Refresh(secret) | TokenRequest::Pin(secret) | TokenRequest::Device(secret) => {

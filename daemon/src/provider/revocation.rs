@@ -1,7 +1,5 @@
 //! Revokes a grant at the server (RFC 7009).
 
-use std::fmt;
-
 use hyper::StatusCode;
 use imgurd_proto::Secret;
 use oauth2::HttpResponse;
@@ -20,15 +18,6 @@ pub enum TokenKind {
     Refresh,
     /// Most servers revoke it together with the refresh token.
     Access,
-}
-
-impl fmt::Display for TokenKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Refresh => "refresh_token",
-            Self::Access => "access_token",
-        })
-    }
 }
 
 /// Tokens to revoke, in this order.
@@ -62,8 +51,11 @@ impl Revocation {
     }
 
     async fn revoke(&self, kind: TokenKind, token: &Secret, timeouts: Timeouts) -> Result<(), String> {
-        let hint = kind.to_string();
-        let fields = [("token", token.expose()), ("token_type_hint", &hint)];
+        let hint = match kind {
+            TokenKind::Refresh => "refresh_token",
+            TokenKind::Access => "access_token",
+        };
+        let fields = [("token", token.expose()), ("token_type_hint", hint)];
         let Some(request) = form_request(&self.client, &self.url, fields) else {
             return Err("imgurd cannot build a request for revoke_url".to_owned());
         };

@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use hyper::header::{ACCEPT_ENCODING, HeaderValue};
 use hyper::{HeaderMap, Uri};
-use imgurd_proto::Secret;
 use imgurd_proto::text::cause;
 use oauth2::{HttpRequest, HttpResponse};
 use reqwest::redirect::Policy;
@@ -16,11 +15,10 @@ use tokio::task::spawn_blocking;
 use url::Url;
 
 use super::bounded_stream::BoundedStream;
-use super::classify::{classify, server_time};
 use super::content_coding::{self, ACCEPTED};
 use super::form_request::unsendable;
 use super::route::{self, Route};
-use super::{Answer, Delivery, Reply, USER_AGENT, authorities};
+use super::{Answer, Delivery, USER_AGENT, authorities};
 
 /// The length of the longest body, in bytes: more than any token response, and little enough for memory.
 const BODY_MAX: usize = 1024 * 1024;
@@ -46,28 +44,16 @@ pub(super) struct Transport {
     tls: Arc<ClientConfig>,
     route: Route,
     timeouts: Timeouts,
-    /// Whether the request is a refresh by a client whose settings have worked before.
-    is_proven_refresh: bool,
-    /// The sent secrets. They are not shown if the server returns them.
-    secrets: Vec<Secret>,
 }
 
 impl Transport {
     /// Reads the system's certificates in a thread for blocking work. They are freed after the request, so an idle
     /// daemon keeps none in memory, and notices new certificates and a changed proxy.
-    pub(super) async fn new(url: &Url, ca_file: Option<PathBuf>, timeouts: Timeouts) -> Result<Self, Answer> {
+    async fn new(url: &Url, ca_file: Option<PathBuf>, timeouts: Timeouts) -> Result<Self, Answer> {
         let route = Route::to(url);
-        match spawn_blocking(move || trust(ca_file.as_deref())).await {
-            Ok(Ok(tls)) => Ok(Self {
-                tls: Arc::new(tls),
-                route,
-                timeouts,
-                is_proven_refresh: false,
-                secrets: Vec::new(),
-            }),
-            Ok(Err(answer)) => Err(*answer),
-            Err(_) => Err(no_security()),
-        }
+        let tls = spawn_blocking(move || trust(ca_file.as_deref())).await;
+        let tls = tls.map_err(|_| no_security())?.map_err(|answer| *answer)?;
+        Ok(Self { tls: Arc::new(tls), route, timeouts })
     }
 
     /// Sends one request, with all preparations.
@@ -80,25 +66,8 @@ impl Transport {
         Self::new(url, ca_file, timeouts).await?.fetch(request).await
     }
 
-    pub(super) fn of_request(self, is_proven_refresh: bool, secrets: Vec<Secret>) -> Self {
-        Self { is_proven_refresh, secrets, ..self }
-    }
-
-    pub(super) fn judge(&self, response: &HttpResponse) -> Reply {
-        Reply {
-            answer: classify(
-                response.status(),
-                response.headers(),
-                response.body(),
-                self.is_proven_refresh,
-                &self.secrets,
-            ),
-            date: server_time(response.headers()),
-        }
-    }
-
     /// Sends the request; the error says why there is no complete answer.
-    pub(super) async fn fetch(&self, request: HttpRequest) -> Result<HttpResponse, Answer> {
+    async fn fetch(&self, request: HttpRequest) -> Result<HttpResponse, Answer> {
         let to = request.uri().clone();
         let request = reqwest::Request::try_from(request).map_err(|_| unsendable())?;
         let began = Instant::now();

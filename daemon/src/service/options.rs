@@ -4,22 +4,27 @@ use std::env;
 use std::path::PathBuf;
 
 use anyhow::bail;
+use clap::Args;
 
 use crate::config::{ConfigFile, StoreKind};
 
 /// The command-line options.
-#[derive(Clone, Debug, Default)]
+#[derive(Args, Clone, Debug, Default)]
 pub struct Options {
-    /// The configuration file; `None` means `$XDG_CONFIG_HOME/imgurd/config.toml`.
+    /// The configuration file [default: $XDG_CONFIG_HOME/imgurd/config.toml]
+    #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// The local socket; `None` means the usual place.
+    /// The local socket [default: $IMGURD_SOCKET, else $XDG_RUNTIME_DIR/imgurd/socket]
+    #[arg(long, value_name = "PATH")]
     pub socket: Option<PathBuf>,
-    /// The socket for callers from other machines. `None` means next to the local socket if that is at its usual
-    /// place, and otherwise no such socket.
+    /// The socket for other machines [default: $XDG_RUNTIME_DIR/imgurd-remote/socket, unless the local one is elsewhere]
+    #[arg(long, value_name = "PATH")]
     pub remote_socket: Option<PathBuf>,
-    /// Whether not to answer on D-Bus.
+    /// Do not answer on D-Bus; imgurd still uses it for the keyring
+    #[arg(long)]
     pub no_dbus: bool,
-    /// The store to use instead of the configured one.
+    /// Use this store instead of the configured one: secret-service, file or memory
+    #[arg(long, value_name = "STORE")]
     pub store: Option<StoreKind>,
 }
 

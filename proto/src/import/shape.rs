@@ -1,8 +1,7 @@
 //! The formats of a text. All of them are parsed into the same tree of named values.
 
 use std::borrow::Cow;
-use std::fmt;
-use std::mem;
+use std::{fmt, iter, mem};
 
 use form_urlencoded::parse;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -55,14 +54,8 @@ fn json(text: &str, name: &str) -> Option<Node> {
 /// All JSON documents in `text`, which begins with one. The others begin a line, or follow immediately.
 fn documents(text: &str) -> Option<Node> {
     let mut root = json(text, "")?;
-    let mut rest = behind_document(text);
-    while let Some(next) = rest {
-        match json(next, "") {
-            Some(found) => root.children.push(found),
-            None => break,
-        }
-        rest = behind_document(next);
-    }
+    let others = iter::successors(behind_document(text), |text| behind_document(text));
+    root.children.extend(others.map_while(|text| json(text, "")));
     Some(root)
 }
 
@@ -131,9 +124,8 @@ fn address(text: &str) -> Option<Node> {
         None if text.contains('&') => text,
         None => return None,
     };
-    let pairs: Vec<_> = parameters.split(['?', '#']).flat_map(|part| parse(part.as_bytes())).collect();
-    let pairs: Vec<_> =
-        pairs.into_iter().map(|(name, value)| (name.into_owned(), value.into_owned())).collect();
+    let parts = parameters.split(['?', '#']);
+    let pairs: Vec<_> = parts.flat_map(|part| parse(part.as_bytes()).into_owned()).collect();
     pairs.iter().any(|(name, _)| is_field(name)).then(|| Node { pairs, ..Node::default() })
 }
 
@@ -303,7 +295,7 @@ impl<'de> Visitor<'de> for Part<'_> {
         while let Some(value) = elements.next_element_seed(Part { name: "" })? {
             if let Value::Part(mut part) = value {
                 // A list of variables, as Postman writes objects.
-                node.pairs.append(&mut part.spelled_out());
+                node.pairs.extend(part.spelled_out());
                 part.label();
                 node.children.push(part);
             }
@@ -331,10 +323,7 @@ impl<'de> Visitor<'de> for Part<'_> {
                 Value::Other => {}
             }
         }
-        if is_off {
-            node = Node::default();
-        }
-        Ok(Value::Part(node))
+        Ok(Value::Part(if is_off { Node::default() } else { node }))
     }
 }
 
@@ -348,10 +337,8 @@ impl Node {
     }
 
     /// The one variable that `{"key": …, "value": …}` stands for.
-    fn spelled_out(&mut self) -> Vec<(String, String)> {
-        let pair =
-            self.get("key").zip(self.get("value")).map(|(key, value)| (key.to_owned(), value.to_owned()));
-        pair.into_iter().collect()
+    fn spelled_out(&self) -> Option<(String, String)> {
+        Some((self.get("key")?.to_owned(), self.get("value")?.to_owned()))
     }
 
     /// An element of a list has no name, except one that a person gave it.

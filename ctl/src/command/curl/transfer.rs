@@ -89,9 +89,8 @@ impl Transfer {
         // any other option.
         command.arg("--disable").arg("--header").arg(format!("@{header}"));
         let recovers = self.recovers_from_errors();
-        let is_replaced = |option: &&String| recovers && *option == "--fail";
-        command.args(self.request.options.iter().map(|option| match option {
-            option if is_replaced(&option) => "--fail-with-body",
+        command.args(self.request.options.iter().map(|option| match option.as_str() {
+            "--fail" if recovers => "--fail-with-body",
             option => option,
         }));
         let end = if recovers { format!("%{{stdout}}{}", end_of_body(mark)) } else { String::new() };
@@ -155,8 +154,7 @@ fn receive(child: &mut Child, mark: &str) -> Result<(Vec<u8>, Option<Report>), F
     if is_long {
         held = pass_on_but_the_tail(held, &mut output, &mut io::stdout().lock())?;
     }
-    let end = held.windows(mark.len()).rposition(|bytes| bytes == mark.as_bytes());
-    let report = end.map(|end| held.split_off(end)).and_then(|text| Report::parse(&text[mark.len()..]));
+    let report = split_off(&mut held, mark).and_then(|text| Report::parse(&text));
     Ok((held, report.filter(|_| !is_long)))
 }
 

@@ -8,18 +8,10 @@ use crate::grant::{Issuer, Record};
 use crate::store::StoreError;
 
 impl Ask {
-    /// Whether it writes the record or asks the server, and so needs the whole record.
+    /// Whether it writes the record or asks the server, and so needs the whole record: a new client secret is saved
+    /// next to those of other servers.
     fn needs_all(&self) -> bool {
-        matches!(
-            self,
-            Self::Exchange { .. }
-                | Self::Accept { .. }
-                | Self::Import { .. }
-                | Self::Ready
-                | Self::SignIn { .. }
-                // Secrets of other servers are saved next to it.
-                | Self::KeepClientSecret(_)
-        )
+        !matches!(self, Self::Want { .. } | Self::Restore | Self::Logout | Self::Reload)
     }
 
     /// Whether the request fails if the client secret cannot be loaded. Tokens that the server has issued are accepted

@@ -57,7 +57,6 @@ pub(super) struct KeyringCalls {
     changes: watch::Sender<Changes>,
 }
 
-#[derive(Debug)]
 struct Owed {
     account: String,
     ended: oneshot::Receiver<()>,

@@ -4,15 +4,13 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use tokio::sync::Mutex;
-use zbus::fdo::{self, DBusProxy};
-use zbus::names::{OwnedUniqueName, WellKnownName};
-use zbus::{Connection, OwnedObjectPath};
+use zbus::{OwnedObjectPath, fdo};
 
 use super::prompt::{SILENCE, answer};
 use super::provider::Provider;
 use super::proxies::{CollectionProxy, NAME, NO_OBJECT, SERVICE, ServiceProxy};
 use super::{kwallet, sentences};
-use crate::bus::Bus;
+use crate::bus::{Bus, owner_of};
 use crate::store::StoreError;
 
 /// How long a dialog waits for the user.
@@ -21,7 +19,6 @@ const PATIENCE: Duration = Duration::from_mins(2);
 /// How many dialogs it takes: KeePassXC opens its database by one, and asks about the item by another.
 const DIALOGS: usize = 2;
 
-#[derive(Debug)]
 pub(super) struct LockState {
     bus: Bus,
     /// Locked while a dialog is open: other callers wait for its answer, not for a second dialog.
@@ -88,22 +85,12 @@ impl LockState {
         if is_open { Ok(()) } else { answer.and(Err(sentences::dismissed())) }
     }
 
+    /// The program that owns the keyring's name. All calls go to it: another one may be locked, and has no session of
+    /// ours.
     async fn service(&self) -> Result<ServiceProxy<'static>, StoreError> {
         let connection = self.bus.connection().await.map_err(|reason| sentences::no_bus(&reason))?;
-        Ok(ServiceProxy::builder(&connection).destination(owner(&connection).await?).build().await?)
+        Ok(ServiceProxy::builder(&connection).destination(owner_of(&connection, NAME).await?).build().await?)
     }
-}
-
-/// The program that owns the keyring's name. All calls go to it: another one may be locked, and has no session of ours.
-async fn owner(connection: &Connection) -> zbus::Result<OwnedUniqueName> {
-    let names = DBusProxy::new(connection).await?;
-    let name = WellKnownName::try_from(NAME)?;
-    match names.get_name_owner(name.clone().into()).await {
-        Err(fdo::Error::NameHasNoOwner(_)) => {}
-        owner => return Ok(owner?),
-    }
-    names.start_service_by_name(name.clone(), 0).await?;
-    Ok(names.get_name_owner(name.into()).await?)
 }
 
 async fn open_with_dialog(service: &ServiceProxy<'static>, closed: Locked) -> Result<(), StoreError> {
