@@ -22,7 +22,11 @@ pub(crate) fn report(error: &clap::Error) -> ExitCode {
     ) {
         let printed = if is_plain() { write!(io::stdout(), "{}", error.render()) } else { error.print() };
         return match printed {
-            Err(failed) if failed.kind() != io::ErrorKind::BrokenPipe => ExitCode::FAILURE,
+            Err(failed) if failed.kind() != io::ErrorKind::BrokenPipe => {
+                let failure = Failure::Output(failed);
+                tell(&format!("imgurctl: {failure}"));
+                failure.exit_code().into()
+            }
             _ => u8::try_from(error.exit_code()).unwrap_or(2).into(),
         };
     }

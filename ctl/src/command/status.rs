@@ -10,7 +10,7 @@ use imgurd_proto::{Account, SomeAccounts, State, Watch};
 use crate::app::App;
 use crate::failure::Failure;
 use crate::terminal::advice::{self, Entry};
-use crate::terminal::output::Output;
+use crate::terminal::output::{Output, is_dumb};
 use crate::terminal::{table, time};
 
 const NO_ACCOUNTS: &str = "There is no account yet; add one with `imgurctl account add NAME`.";
@@ -74,7 +74,7 @@ pub(crate) fn watch(app: &App, account: Option<String>) -> Result<(), Failure> {
         }
         return Err(Failure::stream_ended());
     }
-    let in_place = io::stdout().is_terminal();
+    let in_place = io::stdout().is_terminal() && !is_dumb();
     let mut screen = Screen { app, account: account.clone(), in_place, shown: None };
     screen.refresh()?;
     let (sender, changes) = mpsc::channel();

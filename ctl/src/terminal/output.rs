@@ -153,7 +153,12 @@ fn columns(terminal: impl AsFd) -> Option<u16> {
 /// Whether the user wants colour (<https://no-color.org>): any value of the variable except an empty one means no.
 fn wants_color() -> bool {
     let set = |name| env::var_os(name).filter(|value| !value.is_empty());
-    set("NO_COLOR").is_none() && set("TERM").is_none_or(|term| term != "dumb")
+    set("NO_COLOR").is_none() && !is_dumb()
+}
+
+/// Whether the terminal interprets no escape sequences.
+pub(crate) fn is_dumb() -> bool {
+    env::var_os("TERM").is_some_and(|term| term == "dumb")
 }
 
 /// Prints a line on standard error, unless that is closed.

@@ -8,6 +8,15 @@ fn help(home: &Home, path: &[&str]) -> String {
     ran.stdout
 }
 
+#[test]
+fn help_that_cannot_be_written_is_an_error() {
+    let home = Home::new();
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("a device");
+    let output = home.command(&["--help"]).stdout(full).output().expect("runs");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(1) && said.starts_with("imgurctl: cannot write"), "{said}");
+}
+
 /// The lines below a heading, up to the next one.
 fn below<'a>(help: &'a str, heading: &str) -> Vec<&'a str> {
     let lines = help.lines().skip_while(|line| *line != heading).skip(1);

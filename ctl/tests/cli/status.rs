@@ -6,6 +6,7 @@ use std::sync::{Mutex, mpsc};
 use serde_json::{Value, json};
 
 use crate::daemon::{FakeDaemon, PATIENCE, account, account_with, only_line};
+use crate::terminal::Terminal;
 
 fn listing(accounts: &Value) -> FakeDaemon {
     FakeDaemon::answering("ListAccounts", json!({ "accounts": accounts }))
@@ -85,6 +86,23 @@ fn prints_a_line_for_each_change_immediately() {
         Some(8),
         "the exit code says that the daemon closed the connection"
     );
+}
+
+#[test]
+fn sends_no_escape_sequences_to_a_dumb_terminal() {
+    let daemon = FakeDaemon::start(|call| match call.method.as_str() {
+        "ListAccounts" => call.reply(&json!({ "accounts": [account("me")] })),
+        _ => call.reply_more(&json!({ "account": account("me") })),
+    });
+    for (name, clears) in [("dumb", false), ("xterm", true)] {
+        let mut terminal = Terminal::open();
+        let mut command = terminal.command(&daemon, &["status", "--watch"]);
+        let mut child = command.env("TERM", name).env("NO_COLOR", "1").spawn().expect("runs");
+        let seen = terminal.see("me");
+        assert_eq!(seen.contains('\u{1b}'), clears, "{name}: {seen:?}");
+        child.kill().expect("killed");
+        child.wait().expect("ends");
+    }
 }
 
 #[test]
