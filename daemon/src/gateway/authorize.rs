@@ -96,6 +96,9 @@ impl Server {
     fn decide(&self, Addressee { request, has_secret }: Addressee) -> Reply {
         let caller = Caller::gateway_client(&request.client);
         let gate = &self.api.gate;
+        if let Err(error) = gate.check_permits(&caller, &request.account) {
+            return Page::Failed(error.to_string()).reply();
+        }
         if gate.is_denied(&caller, &request.account) {
             return refuse(&request, &OauthError::new("access_denied", DENIED));
         }
@@ -144,7 +147,11 @@ impl Server {
         if !allows {
             return refuse(request, &OauthError::new("access_denied", "the user denied access"));
         }
-        if self.api.gate.is_denied(&Caller::gateway_client(&request.client), &request.account) {
+        let (gate, caller) = (&self.api.gate, Caller::gateway_client(&request.client));
+        if let Err(error) = gate.check_permits(&caller, &request.account) {
+            return Page::Failed(error.to_string()).reply();
+        }
+        if gate.is_denied(&caller, &request.account) {
             return refuse(request, &OauthError::new("access_denied", DENIED));
         }
         if is_sandboxed(ends).await {

@@ -95,7 +95,7 @@ impl Server {
             given.secret("refresh_token").ok_or_else(|| OauthError::request("refresh_token is missing"))?;
         let found = self.api.clients.find(&client.name, shown).await.map_err(failed)?;
         let handle = found.ok_or_else(|| OauthError::grant(VOID))?;
-        if !self.is_allowed(client, &handle) {
+        if !self.is_allowed(client, &handle)? {
             self.void(client, &handle.family).await?;
             return Err(OauthError::grant(VOID));
         }
@@ -127,12 +127,13 @@ impl Server {
     }
 
     /// Whether the user's answer that the refresh token is based on is still valid.
-    fn is_allowed(&self, client: &Client, handle: &Handle) -> bool {
-        let gate = &self.api.gate;
+    fn is_allowed(&self, client: &Client, handle: &Handle) -> Result<bool, OauthError> {
+        let (gate, caller) = (&self.api.gate, Caller::gateway_client(&client.name));
+        gate.check_permits(&caller, &handle.account).map_err(failed)?;
         let since = gate.permits().allowed_since(&gateway_title(&client.name), &handle.account);
-        client.settings.is_for(&handle.account)
-            && gate.may_see(&Caller::gateway_client(&client.name), &handle.account)
-            && since.is_none_or(|since| since <= handle.since)
+        Ok(client.settings.is_for(&handle.account)
+            && gate.may_see(&caller, &handle.account)
+            && since.is_none_or(|since| since <= handle.since))
     }
 
     pub(super) async fn revoke(&self, headers: &HeaderMap, body: &[u8]) -> Result<Reply, OauthError> {
@@ -153,8 +154,10 @@ impl Server {
     }
 
     async fn current_of(&self, client: &Client, account: &str) -> Result<Arc<Token>, Error> {
+        let caller = Caller::gateway_client(&client.name);
+        self.api.gate.check_permits(&caller, account)?;
         let call = GetToken { account: Some(account.to_owned()), ..GetToken::default() };
-        self.api.get_token(&Caller::gateway_client(&client.name), GetToken::NAME, call).await
+        self.api.get_token(&caller, GetToken::NAME, call).await
     }
 
     /// The account that a client is for.

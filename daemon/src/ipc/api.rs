@@ -186,7 +186,7 @@ impl Api {
         if check_name(name).is_err() {
             return Err(no_such_account());
         }
-        let refusal = Gate::invisible(caller, name);
+        let refusal = self.gate.invisible(caller, name);
         let exists = self.keeper.resolve(account).is_ok();
         self.refused(caller, method, &Requested { account: name, name: Some(name), exists }, &refusal);
         Err(refusal)

@@ -256,3 +256,18 @@ fn on_a_full_disk_gateway_clients_are_neither_added_nor_removed() {
     gateway.scene.ctl(&["gateway", "add", "late"]).success();
     gateway.scene.ctl(&["gateway", "remove", "postman"]).success();
 }
+
+#[test]
+fn while_the_permits_file_is_damaged_a_client_is_told_to_wait_and_keeps_its_refresh_token() {
+    let gateway = Gateway::signed_in();
+    let (_, handle) = gateway.tokens();
+    let file = gateway.scene.bed.state_home().join("imgurd/permits");
+    let whole = fs::read(&file).unwrap();
+    fs::write(&file, "{\"x\n").unwrap();
+    gateway.scene.ctl(&["permit", "list"]).exits(7);
+    assert_eq!(json(&gateway.refresh(&handle), 503)["error"], "temporarily_unavailable");
+    let page = gateway.question("postman");
+    assert!(page.status == 503 && page.text.contains("imgurctl doctor"), "{}", page.text);
+    fs::write(&file, whole).unwrap();
+    json(&gateway.refresh(&handle), 200);
+}
