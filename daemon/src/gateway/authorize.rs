@@ -76,8 +76,7 @@ impl Server {
             (None, [only]) => only.clone(),
             (None, _) => return Err(Page::refused(NO_REDIRECT_URI)),
         };
-        let account = self.api.keeper.resolve(client.account.as_deref());
-        let account = account.map_err(|error| Page::Failed(error.to_string()))?;
+        let account = self.account_of(&client).map_err(|error| Page::Failed(error.to_string()))?;
         let has_secret = !client.public;
         let request = Request {
             client: name.to_owned(),
@@ -179,8 +178,9 @@ impl Server {
 
     /// Whether the client is still as it was when it asked. Another client could have its name by now.
     pub(super) fn is_current(&self, request: &Request) -> bool {
-        let is_its =
-            |client: &GatewayClient| client.accepts(&request.redirect_uri) && client.is_for(&request.account);
+        let is_its = |client: &GatewayClient| {
+            client.accepts(&request.redirect_uri) && self.is_for(client, &request.account)
+        };
         request.changes == self.api.clients.changes()
             && self.configured(&request.client).as_ref().is_some_and(is_its)
     }

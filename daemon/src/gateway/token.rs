@@ -35,7 +35,7 @@ impl Server {
             Some("authorization_code") => self.redeem(&client, &given).await,
             Some("refresh_token") => self.refresh(&client, &given).await,
             Some("client_credentials") if !client.settings.public => {
-                let account = self.account_of(&client)?;
+                let account = self.account_of(&client.settings).map_err(failed)?;
                 let token = self.current(&client, &account).await?;
                 Ok(self.granted(&token, None))
             }
@@ -131,7 +131,7 @@ impl Server {
         let (gate, caller) = (&self.api.gate, Caller::gateway_client(&client.name));
         gate.check_permits(&caller, &handle.account).map_err(failed)?;
         let since = gate.permits().allowed_since(&gateway_title(&client.name), &handle.account);
-        Ok(client.settings.is_for(&handle.account)
+        Ok(self.is_for(&client.settings, &handle.account)
             && gate.may_see(&caller, &handle.account)
             && since.is_none_or(|since| since <= handle.since))
     }
@@ -158,11 +158,6 @@ impl Server {
         self.api.gate.check_permits(&caller, account)?;
         let call = GetToken { account: Some(account.to_owned()), ..GetToken::default() };
         self.api.get_token(&caller, GetToken::NAME, call).await
-    }
-
-    /// The account that a client is for.
-    pub(super) fn account_of(&self, client: &Client) -> Result<String, OauthError> {
-        self.api.keeper.resolve(client.settings.account.as_deref()).map_err(failed)
     }
 
     fn granted(&self, token: &Token, handle: Option<&Secret>) -> Reply {

@@ -76,6 +76,19 @@ fn a_refresh_token_is_invalid_once_its_client_uses_another_account() {
 }
 
 #[test]
+fn what_a_client_of_the_default_account_has_is_invalid_once_another_account_is_the_default() {
+    let gateway = Gateway::signed_in();
+    gateway.add_public("spa");
+    let (_, handle) = gateway.tokens();
+    let (page, code) = (gateway.question("spa"), gateway.code("postman"));
+    gateway.scene.ctl(&["account", "add", "other", "--client-id", "cid-of-a-test"]).success();
+    gateway.scene.ctl(&["account", "default", "other"]).success();
+    assert_eq!(json(&gateway.redeem(&code), 400)["error"], "invalid_grant");
+    assert_eq!(gateway.decide(&page, "allow").status, 400);
+    assert_eq!(json(&gateway.refresh(&handle), 400)["error"], "invalid_grant");
+}
+
+#[test]
 fn a_change_keeps_a_client_public_or_confidential() {
     let gateway = Gateway::new(Scene::file(Behaviour::default()).signed_in());
     let (_, handle) = gateway.tokens();
