@@ -32,6 +32,12 @@ impl Server {
         self.account_of(client).is_ok_and(|now| now == account)
     }
 
+    /// The client as it is now, after it waited.
+    pub(super) fn again(&self, client: &Client) -> Result<Client, OauthError> {
+        let settings = self.configured(&client.name).ok_or_else(|| OauthError::client(UNKNOWN))?;
+        Ok(Client { name: client.name.clone(), settings })
+    }
+
     /// The client that `headers` or `given` name. It must authenticate in exactly one way.
     pub(super) async fn authenticate(
         &self,

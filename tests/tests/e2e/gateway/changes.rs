@@ -2,9 +2,10 @@
 
 use std::fs;
 use std::net::TcpListener;
+use std::thread;
 
 use imgurd_tests::fake::{Behaviour, Endpoint, Fault};
-use imgurd_tests::http;
+use imgurd_tests::http::{self, Answer};
 use imgurd_tests::testbed::gateway::{ALLOWS_ITSELF, Gateway, json, parameter, question_id, redemption};
 use imgurd_tests::testbed::{Scene, Testbed};
 use serde_json::{Map, Value};
@@ -283,4 +284,46 @@ fn while_the_permits_file_is_damaged_a_client_is_told_to_wait_and_keeps_its_refr
     assert!(page.status == 503 && page.text.contains("imgurctl doctor"), "{}", page.text);
     fs::write(&file, whole).unwrap();
     json(&gateway.refresh(&handle), 200);
+}
+
+/// What a client gets that refreshes while `change` happens.
+fn refresh_during(change: impl FnOnce(&Scene), renewed_first: bool) -> (Gateway, String, Answer) {
+    let gateway = Gateway::signed_in();
+    let (_, handle) = gateway.tokens();
+    if renewed_first {
+        json(&gateway.refresh(&handle), 200);
+    }
+    let fake = &gateway.scene.fake;
+    let gate = fake.hold(Endpoint::Token);
+    let asked = fake.requests(Endpoint::Token).len();
+    let answer = thread::scope(|scope| {
+        let refresh = scope.spawn(|| gateway.refresh(&handle));
+        fake.wait_for_requests(Endpoint::Token, asked + 1);
+        change(&gateway.scene);
+        gate.release();
+        refresh.join().unwrap()
+    });
+    (gateway, handle, answer)
+}
+
+#[test]
+fn a_change_while_a_client_waits_counts_for_its_answer() {
+    for renewed_first in [false, true] {
+        let other_account = |scene: &Scene| {
+            scene.ctl(&["account", "add", "other", "--client-id", "cid-of-a-test"]).success();
+            scene.ctl(&["gateway", "add", "postman", "other"]).success();
+        };
+        let (gateway, handle, answer) = refresh_during(other_account, renewed_first);
+        assert_eq!(json(&answer, 400)["error"], "invalid_grant");
+        assert_eq!(json(&gateway.refresh(&handle), 400)["error"], "invalid_grant");
+
+        let revoked = |scene: &Scene| drop(scene.ctl(&["permit", "revoke", "gateway:postman"]).success());
+        let (gateway, handle, answer) = refresh_during(revoked, renewed_first);
+        assert_eq!(json(&answer, 400)["error"], "invalid_grant");
+        assert_eq!(json(&gateway.refresh(&handle), 400)["error"], "invalid_grant");
+
+        let removed = |scene: &Scene| drop(scene.ctl(&["gateway", "remove", "postman"]).success());
+        let (_, _, answer) = refresh_during(removed, renewed_first);
+        assert_eq!(json(&answer, 401)["error"], "invalid_client");
+    }
 }
