@@ -45,7 +45,7 @@ impl Server {
             (METADATA, &Method::GET | &Method::HEAD) => reply::json(&metadata(&issuer)),
             (AUTHORIZE, &Method::GET) => {
                 asked.set();
-                self.opened(issuer, &request)
+                self.opened(issuer, &request, ends).await
             }
             (AUTHORIZE, &Method::POST) => match body_of(request, asked).await {
                 Ok((headers, body)) => self.answered(&headers, &body, ends).await,
@@ -59,7 +59,7 @@ impl Server {
         }
     }
 
-    fn opened(&self, issuer: String, request: &Request<Incoming>) -> Reply {
+    async fn opened(&self, issuer: String, request: &Request<Incoming>, ends: Option<Ends>) -> Reply {
         let query = request.uri().query().unwrap_or_default();
         // Nobody sees what a website loads as an image, and it would push out the questions that the user sees.
         if !is_opened(request.headers()) {
@@ -68,7 +68,7 @@ impl Server {
         if query.len() > LONGEST_FORM {
             return reply::nothing(StatusCode::URI_TOO_LONG, &[]);
         }
-        self.asked(issuer, query)
+        self.asked(issuer, query, ends).await
     }
 
     async fn called(&self, request: Request<Incoming>, asked: &Asked) -> Reply {

@@ -7,7 +7,7 @@ use std::thread;
 use imgurd_tests::fake::{Behaviour, Endpoint, Fault};
 use imgurd_tests::http::{self, Answer};
 use imgurd_tests::testbed::gateway::{ALLOWS_ITSELF, Gateway, json, parameter, question_id, redemption};
-use imgurd_tests::testbed::{Scene, Testbed};
+use imgurd_tests::testbed::{ACCOUNT, Scene, Testbed};
 use serde_json::{Map, Value};
 
 const CALLBACK: &str = Gateway::CALLBACK;
@@ -16,9 +16,9 @@ const CALLBACK: &str = Gateway::CALLBACK;
 fn a_sandboxed_program_cannot_allow_access() {
     let gateway = Gateway::signed_in();
     gateway.add_public("spa");
-    let allows_itself = |sandbox: &[&str], client: &str| {
+    let allows_itself = |sandbox: &[&str], client: &str, id: &[&str]| {
         let url = gateway.question_url(client);
-        let words = [sandbox, &["/usr/bin/python3", "-c", ALLOWS_ITSELF, &url]].concat();
+        let words = [sandbox, &["/usr/bin/python3", "-c", ALLOWS_ITSELF, &url], id].concat();
         let mut command = gateway.scene.bed.command(words[0]);
         command.args(&words[1..]);
         gateway.scene.bed.start(command).finish().success().stdout.trim().to_owned()
@@ -37,12 +37,28 @@ fn a_sandboxed_program_cannot_allow_access() {
     ];
     for sandbox in [&mounts[..], &all] {
         for client in ["postman", "spa"] {
-            assert_eq!(allows_itself(sandbox, client), "200 400", "{sandbox:?}");
+            assert_eq!(allows_itself(sandbox, client, &[]), "400", "{sandbox:?}");
+            let page = gateway.question(client);
+            assert_eq!(allows_itself(sandbox, client, &[question_id(&page)]), "400", "{sandbox:?}");
         }
     }
     assert!(!gateway.scene.ctl(&["permit", "list"]).success().stdout.contains("gateway:"));
     // Outside a sandbox, a program may do what the user may do.
-    assert_eq!(allows_itself(&[], "spa"), "200 303");
+    assert_eq!(allows_itself(&[], "spa", &[]), "200 303");
+}
+
+#[test]
+fn a_sandboxed_program_learns_no_name_from_the_page_and_pushes_out_no_question() {
+    let gateway = Gateway::signed_in();
+    let page = gateway.question("postman");
+    let opens = "for i in $(seq 70); do curl --silent --noproxy '*' \"$1\"; done";
+    let url = gateway.question_url("postman");
+    let mut command = gateway.scene.bed.command("bwrap");
+    command.args(["--die-with-parent", "--dev-bind", "/", "/", "sh", "-c", opens, "sh", &url]);
+    let shown = gateway.scene.bed.start(command).finish().success().stdout;
+    assert_eq!(shown.matches("imgurctl permit allow gateway:NAME ACCOUNT").count(), 70, "{shown}");
+    assert!(!shown.contains(ACCOUNT) && !shown.contains("postman"), "{shown}");
+    assert_eq!(gateway.decide(&page, "allow").status, 303);
 }
 
 #[test]
@@ -263,10 +279,11 @@ fn on_a_full_disk_gateway_clients_are_neither_added_nor_removed() {
     }
     let listed = gateway.scene.ctl(&["gateway", "list"]).success().stdout;
     assert!(listed.contains("postman") && !listed.contains("late"), "{listed}");
-    assert_eq!(gateway.question("postman").status, 200);
+    let credentials = [("grant_type", "client_credentials")];
+    assert_eq!(json(&gateway.token_as_postman(&credentials), 400)["error"], "unauthorized_client");
     disk.clear();
     gateway.scene.ctl(&["permit", "allow", "gateway:postman"]).success();
-    json(&gateway.token_as_postman(&[("grant_type", "client_credentials")]), 200);
+    json(&gateway.token_as_postman(&credentials), 200);
     gateway.scene.ctl(&["gateway", "add", "late"]).success();
     gateway.scene.ctl(&["gateway", "remove", "postman"]).success();
 }
