@@ -123,7 +123,7 @@ record! {
         method?: String,
         /// How the caller reached imgurd.
         wire: Wire,
-        /// The application, verified by the system: a sandbox, a systemd unit, or `unknown`.
+        /// The application, verified by the system, as [`Permit::application`] has it.
         application: String,
         /// Whether it counts as sandboxed.
         sandboxed: bool,

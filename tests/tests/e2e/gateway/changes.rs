@@ -150,6 +150,37 @@ fn a_permit_for_an_unknown_client_is_refused() {
 }
 
 #[test]
+fn a_permit_that_applies_to_no_program_is_refused() {
+    let gateway = Gateway::signed_in();
+    for (name, likely) in [
+        ("postman", "use gateway:postman"),
+        ("gateway", "[access]"),
+        ("sandboxed", "[access]"),
+        ("unsandboxed", "[access]"),
+        ("firefox", "imgurctl journal"),
+        (" ", "imgurctl journal"),
+        ("org.example.App ", "imgurctl journal"),
+    ] {
+        for verb in ["allow", "deny"] {
+            let refused = gateway.scene.ctl(&["permit", verb, name]).exits(2);
+            assert!(refused.stderr.contains(likely), "{name}: {}", refused.stderr);
+        }
+    }
+    assert!(gateway.scene.ctl(&["permit", "list"]).success().stdout.is_empty());
+}
+
+#[test]
+fn the_journal_names_a_gateway_client_as_permits_do() {
+    let gateway = Gateway::signed_in();
+    gateway.tokens();
+    let journal = gateway.scene.ctl(&["journal"]).success().stdout;
+    assert!(journal.contains(" gateway:postman "), "{journal}");
+    let entry = gateway.scene.ctl(&["journal", "--json"]).success().json();
+    gateway.scene.ctl(&["permit", "deny", entry["application"].as_str().unwrap()]).success();
+    assert_eq!(parameter(&gateway.question("postman"), "error"), "access_denied");
+}
+
+#[test]
 fn a_second_click_repeats_the_first_answer() {
     let gateway = Gateway::signed_in();
     let page = gateway.question("postman");
