@@ -265,6 +265,20 @@ impl GatewayClients {
         .await
     }
 
+    /// Voids all refresh tokens for this account.
+    ///
+    /// # Errors
+    /// If the file cannot be read or written.
+    pub async fn revoke_account(&self, account: &str) -> Result<(), Error> {
+        let account = account.to_owned();
+        self.change(move |table| {
+            for client in table.values_mut() {
+                client.handles.retain(|handle| handle.account != account);
+            }
+        })
+        .await
+    }
+
     async fn look<T: Send + 'static>(
         &self,
         look: impl FnOnce(&Table) -> T + Send + 'static,

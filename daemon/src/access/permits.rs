@@ -144,6 +144,23 @@ impl Permits {
         .await
     }
 
+    /// Deletes all decisions about an account.
+    ///
+    /// # Errors
+    /// If the file is damaged or cannot be written.
+    pub async fn remove_account(&self, account: String) -> Result<(), Error> {
+        if self.all()?.iter().all(|permit| permit.account != account) {
+            return Ok(());
+        }
+        self.change(move |table| {
+            for permits in table.values_mut() {
+                permits.remove(&account);
+            }
+            Ok(())
+        })
+        .await
+    }
+
     /// Writes the file before the change takes effect. The change completes even if the caller disconnects.
     async fn change(
         &self,

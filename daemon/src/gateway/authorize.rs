@@ -130,7 +130,7 @@ impl Server {
         let found = self.codes.answered(id).filter(|(request, _)| is_valid(request));
         let Some((request, sent_to)) = found else {
             return Page::refused(
-                "This question has expired, or the gateway's clients have changed since. Go back to the program, and start \
+                "This question has expired, or the gateway's clients or permits have changed since. Go back to the program, and start \
                  again.",
             )
             .reply();

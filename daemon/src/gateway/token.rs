@@ -196,7 +196,8 @@ impl Server {
 
 const USED: &str = "this code was used before and is invalid, and so is its refresh token; sign in again";
 const MOVED: &str = "this client uses another account now; ask again";
-const CHANGED: &str = "the gateway's clients have changed since this code was given; sign in again";
+const CHANGED: &str =
+    "the gateway's clients or permits have changed since this code was given; sign in again";
 const VOID: &str = "this refresh token is unknown, was revoked or belongs to another client; sign in again";
 
 /// Whether the token request matches the authorization request (RFC 6749, section 4.1.3; RFC 7636, section 4.6).

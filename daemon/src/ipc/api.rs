@@ -15,7 +15,9 @@ use url::Url;
 
 use super::arguments::{access_token, patience, secret_or_none, span};
 use crate::access::journal::Reading;
-use crate::access::{Caller, Gate, GatewayClients, Journal, Needs, Pass, Rejections, Requested};
+use crate::access::{
+    Caller, Gate, GatewayClients, Journal, Needs, Pass, Rejections, Requested, gateway_title,
+};
 use crate::config::{Class, SettingsEditor, check_name};
 use crate::consent::{Login, LoginOptions, Logins, UserCode};
 use crate::keeper::{Keeper, Renewal, Watcher, named};
@@ -281,7 +283,13 @@ impl Api {
             Some(name) => name.to_owned(),
             None => self.keeper.resolve(None)?,
         };
-        self.gate.permits().remove(call.application, account).await.map(|()| Done {})
+        let is_client = call.application.starts_with(&gateway_title(""));
+        self.gate.permits().remove(call.application, account).await?;
+        if is_client {
+            // Codes and open pages end with the permit.
+            self.clients.note_change();
+        }
+        Ok(Done {})
     }
 
     pub(super) async fn probe(&self) -> Result<Findings, Error> {

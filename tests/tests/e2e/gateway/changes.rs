@@ -334,6 +334,23 @@ fn while_the_permits_file_is_damaged_a_client_is_told_to_wait_and_keeps_its_refr
     json(&gateway.refresh(&handle), 200);
 }
 
+#[test]
+fn a_new_account_does_not_inherit_what_was_permitted_for_an_earlier_one_of_its_name() {
+    let gateway = Gateway::signed_in();
+    let (scene, show) =
+        (&gateway.scene, || gateway.scene.ctl(&["account", "show", "--json"]).success().json());
+    let (_, handle) = gateway.tokens();
+    let code = gateway.code("postman");
+    let client_id = show()["settings"]["client_id"].as_str().unwrap().to_owned();
+    scene.ctl(&["permit", "allow", "org.example.App"]).success();
+    scene.ctl(&["account", "remove", ACCOUNT]).success();
+    scene.ctl(&["account", "add", ACCOUNT, "--client-id", &client_id]).success();
+    assert!(scene.ctl(&["permit", "list"]).success().stdout.is_empty());
+    scene.ctl(&["permit", "allow", "gateway:postman"]).success();
+    assert_eq!(json(&gateway.redeem(&code), 400)["error"], "invalid_grant");
+    assert_eq!(json(&gateway.refresh(&handle), 400)["error"], "invalid_grant");
+}
+
 /// What a client gets that refreshes while `change` happens.
 fn refresh_during(change: impl FnOnce(&Scene), renewed_first: bool) -> (Gateway, String, Answer) {
     let gateway = Gateway::signed_in();

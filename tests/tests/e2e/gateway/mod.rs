@@ -185,6 +185,10 @@ fn revoked_access_is_invalid_at_once() {
         "invalid_grant",
         "a new permit does not make an old refresh token valid"
     );
+    let code = gateway.code("postman");
+    gateway.scene.ctl(&["permit", "revoke", "gateway:postman"]).success();
+    gateway.scene.ctl(&["permit", "allow", "gateway:postman"]).success();
+    assert_eq!(json(&gateway.redeem(&code), 400)["error"], "invalid_grant", "nor an old code");
     let (_, handle) = gateway.tokens();
     gateway.scene.ctl(&["gateway", "remove", "postman"]).success();
     assert_eq!(json(&gateway.refresh(&handle), 401)["error"], "invalid_client");
