@@ -1,7 +1,7 @@
 //! The gateway's clients: their secrets, and the refresh tokens that the gateway issued to them. imgurd keeps only hashes. A
 //! refresh token here is a handle: it stands for a client's permit, and no token of the account's server follows from it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -139,6 +139,15 @@ impl GatewayClients {
         let is_its =
             move |client: &Client| client.secret.as_deref().is_some_and(|hash| shown == Secret::from(hash));
         self.look(move |table| table.get(&name).is_some_and(is_its)).await
+    }
+
+    /// The names of the clients that have a secret.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub async fn confidential(&self) -> Result<BTreeSet<String>, Error> {
+        let has_secret = |(name, client): (&String, &Client)| client.secret.is_some().then(|| name.clone());
+        self.look(move |table| table.iter().filter_map(has_secret).collect()).await
     }
 
     /// Makes a secret for a client that has none.

@@ -38,27 +38,29 @@ impl Api {
         let config = self.editor.change(|file| file.set_gateway(listen))?;
         self.configure(config).await?;
         let _ = timeout(PATIENCE, self.clients.followed(self.editor.generation())).await;
-        Ok(self.list_gateway_clients())
+        Ok(self.list_gateway_clients().await)
     }
 
-    pub(super) fn list_gateway_clients(&self) -> GatewayState {
+    pub(super) async fn list_gateway_clients(&self) -> GatewayState {
         let config = self.editor.current();
         let mut clients = Vec::new();
         for name in config.gateway.clients.keys() {
-            clients.push(self.gateway_client(name));
+            clients.push(self.gateway_client(name).await);
         }
         let listen = config.gateway.listen.map(|address| address.to_string());
         GatewayState { listen, reason: self.clients.trouble(), clients }
     }
 
-    fn gateway_client(&self, name: &str) -> GatewayClient {
+    async fn gateway_client(&self, name: &str) -> GatewayClient {
         let config = self.editor.current();
         let settings = config.gateway.clients.get(name).cloned().unwrap_or_default();
         GatewayClient {
             name: name.to_owned(),
             account: settings.account,
             redirect_uris: settings.redirect_uris,
-            has_secret: !settings.public,
+            // `imgurctl gateway add` makes a new secret, or says why it cannot.
+            has_secret: self.clients.confidential().await.is_ok_and(|names| names.contains(name)),
+            public: settings.public,
         }
     }
 
@@ -95,7 +97,7 @@ impl Api {
         let config = edited?;
         self.clients.note_change();
         self.configure(config).await?;
-        Ok(GatewayRegistration { client: self.gateway_client(&name), client_secret })
+        Ok(GatewayRegistration { client: self.gateway_client(&name).await, client_secret })
     }
 
     /// Removes a client and its permits, because a later client with that name is another program.

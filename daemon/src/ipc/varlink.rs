@@ -171,7 +171,7 @@ async fn dispatch(
         (INTERFACE, RemovePermit::NAME) => one(call, |it| api.remove_permit(it)).await,
         (INTERFACE, SetGateway::NAME) => one(call, |it| api.set_gateway(it)).await,
         (INTERFACE, ListGatewayClients::NAME) => {
-            one(call, async |_: ListGatewayClients| Ok(api.list_gateway_clients())).await
+            one(call, async |_: ListGatewayClients| Ok(api.list_gateway_clients().await)).await
         }
         (INTERFACE, SetGatewayClient::NAME) => one(call, |it| api.set_gateway_client(it)).await,
         (INTERFACE, RemoveGatewayClient::NAME) => one(call, |it| api.remove_gateway_client(it)).await,

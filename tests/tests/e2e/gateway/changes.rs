@@ -181,6 +181,34 @@ fn the_journal_names_a_gateway_client_as_permits_do() {
 }
 
 #[test]
+fn gateway_add_says_what_a_client_without_a_redirect_uri_can_do() {
+    let gateway = Gateway::signed_in();
+    gateway.scene.ctl(&["account", "add", "other", "--client-id", "cid-of-a-test"]).success();
+    let named = gateway.scene.ctl(&["gateway", "add", "script", "other"]).success();
+    assert!(named.stderr.contains("`imgurctl permit allow gateway:script other`"), "{}", named.stderr);
+    let public = gateway.scene.ctl(&["gateway", "add", "app", "--public"]).success();
+    assert!(!public.stderr.contains("client_credentials"), "{}", public.stderr);
+    assert!(public.stderr.contains("`imgurctl gateway add app --redirect-uri URI`"), "{}", public.stderr);
+}
+
+#[test]
+fn gateway_list_shows_which_clients_have_a_secret() {
+    let mut gateway = Gateway::signed_in();
+    gateway.add_public("spa");
+    let config = fs::read_to_string(gateway.scene.bed.config_file()).unwrap();
+    gateway.scene.bed.configure(&format!("{config}\n[gateway.clients.byhand]\n"));
+    gateway.scene.daemon().reload();
+    let listed = gateway.scene.ctl(&["gateway", "list", "--json"]).success().json();
+    let clients = listed["clients"].as_array().unwrap();
+    let secrets: Vec<_> =
+        clients.iter().map(|it| (it["name"].as_str().unwrap(), it["has_secret"] == true)).collect();
+    assert_eq!(secrets, [("byhand", false), ("postman", true), ("spa", false)]);
+    let shown = gateway.scene.ctl(&["gateway", "list"]).success();
+    assert!(shown.stdout.contains("missing") && shown.stdout.contains("no (PKCE)"), "{}", shown.stdout);
+    assert!(shown.stderr.contains("`imgurctl gateway add byhand`"), "{}", shown.stderr);
+}
+
+#[test]
 fn a_second_click_repeats_the_first_answer() {
     let gateway = Gateway::signed_in();
     let page = gateway.question("postman");
