@@ -3,6 +3,7 @@
 mod attacks;
 mod browser;
 mod changes;
+mod commands;
 
 use std::net::TcpStream;
 
