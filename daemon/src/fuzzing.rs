@@ -83,12 +83,13 @@ fn api(config: Arc<Config>, keeper: Keeper) -> Api {
     // No file can exist there, so no input writes to a disk.
     let nowhere = |name: &str| PathBuf::from("/dev/null").join(name);
     let editor = Arc::new(SettingsEditor::new(ConfigFile::new(nowhere("config.toml")), config));
-    let gate = Gate::new(editor.clone(), Permits::load(nowhere("permits")), Prompts::new().0);
+    let permits = Permits::load(nowhere("permits"));
+    let gate = Gate::new(editor.clone(), permits.clone(), Prompts::new().0);
     let journal = journal::spawn(nowhere("journal"));
     let clients = GatewayClients::new("/nonexistent/gateway".into());
     let store = Arc::<MemoryStore>::default();
     let (bus, kind, state) = (None, StoreKind::Memory, PathBuf::new());
-    let probe = Probe { bus, kind, store, editor: editor.clone(), clients: clients.clone(), state };
+    let probe = Probe { bus, kind, store, editor: editor.clone(), clients: clients.clone(), permits, state };
     let (logins, rejections) = (Logins::new(keeper.clone()), Rejections::default());
     Api { keeper, logins, editor, gate, journal, probe, clients, rejections }
 }

@@ -113,12 +113,14 @@ impl Daemon {
         let editor = Arc::new(SettingsEditor::new(file, config));
         let logins = Logins::new(keeper.clone());
         let (prompts, questions) = Prompts::new();
-        let gate = Gate::new(editor.clone(), Permits::load(state.join("permits")), prompts);
+        let permits = Permits::load(state.join("permits"));
+        let gate = Gate::new(editor.clone(), permits.clone(), prompts);
         let journal = journal::spawn(state.join("journal"));
         let clients = GatewayClients::new(state.join("gateway"));
         let session = (!options.no_dbus).then(|| bus.clone());
+        let (settings, registered) = (editor.clone(), clients.clone());
         let probe =
-            Probe { bus: session, kind, store, editor: editor.clone(), clients: clients.clone(), state };
+            Probe { bus: session, kind, store, editor: settings, clients: registered, permits, state };
         let rejections = Rejections::default();
         let api = Api { keeper, logins, editor, gate, journal, probe, clients, rejections };
         let mut gateway = Gateway::new(api.clone());

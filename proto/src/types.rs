@@ -64,8 +64,11 @@ record! {
         account?: String,
         /// The addresses that may receive an answer, compared character by character.
         redirect_uris: Vec<String>,
-        /// Whether it has a client secret. A client without one must use PKCE (RFC 7636).
+        /// Whether it has a client secret. If it has none and is not public, `SetGatewayClient` makes one.
         has_secret: bool,
+        /// Whether it needs no secret, but must use PKCE (RFC 7636).
+        #[serde(default)]
+        public: bool,
     }
 
     /// A saved decision about an application and an account.
@@ -123,7 +126,7 @@ record! {
         method?: String,
         /// How the caller reached imgurd.
         wire: Wire,
-        /// The application, verified by the system: a sandbox, a systemd unit, or `unknown`.
+        /// The application, verified by the system, as [`Permit::application`] has it.
         application: String,
         /// Whether it counts as sandboxed.
         sandboxed: bool,

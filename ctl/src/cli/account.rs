@@ -40,7 +40,7 @@ pub(crate) enum AccountCommand {
         #[command(flatten)]
         form: AccountForm,
     },
-    /// Remove an account; adding it again restores its grant
+    /// Remove an account and its permits; adding it again restores its grant
     #[command(after_help = "Example:\n  imgurctl account remove me")]
     Remove {
         #[command(flatten)]

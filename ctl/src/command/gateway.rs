@@ -72,16 +72,37 @@ fn list(app: &App) -> Result<(), Failure> {
         app.output.say("The gateway has no clients; add one with `imgurctl gateway add NAME`.");
         return Ok(());
     }
-    app.output.print_value(&state, clients)
+    app.output.print_value(&state, clients)?;
+    if let Some(client) = state.clients.iter().find(|client| !client.has_secret && !client.public) {
+        app.output.say(format!("To create a secret, run `imgurctl gateway add {}`.", client.name));
+    }
+    Ok(())
 }
 
 fn clients(state: &GatewayState) -> String {
     let row = |client: &GatewayClient| {
-        let secret = if client.has_secret { "yes" } else { "no (PKCE)" };
+        let secret = match (client.has_secret, client.public) {
+            (true, _) => "yes",
+            (false, true) => "no (PKCE)",
+            (false, false) => "missing",
+        };
         let account = client.account.clone().unwrap_or_else(|| "(default)".to_owned());
         [client.name.clone(), account, secret.to_owned(), client.redirect_uris.join(" ")]
     };
     table::plain(["CLIENT", "ACCOUNT", "SECRET", "REDIRECT URIS"], state.clients.iter().map(row))
+}
+
+fn without_redirect_uri(client: &GatewayClient) -> String {
+    let GatewayClient { name, account, public, .. } = client;
+    let adding = format!("`imgurctl gateway add {name} --redirect-uri URI`");
+    if *public {
+        return format!("Without a redirect URI, a public client cannot get tokens; add one with {adding}.");
+    }
+    let account = account.as_ref().map(|account| format!(" {account}")).unwrap_or_default();
+    format!(
+        "Without a redirect URI, it can only use client_credentials. Allow that with `imgurctl permit allow \
+         gateway:{name}{account}`, or add one with {adding}."
+    )
 }
 
 fn add(app: &App, args: GatewayAddArgs) -> Result<(), Failure> {
@@ -106,11 +127,7 @@ fn add(app: &App, args: GatewayAddArgs) -> Result<(), Failure> {
     }
     Output::print(&lines.join("\n"))?;
     if added.client.redirect_uris.is_empty() {
-        app.output.say(format!(
-            "Without a redirect URI, it can only use client_credentials. Allow that with `imgurctl permit allow gateway:{name}`, \
-             or add one with `imgurctl gateway add {name} --redirect-uri URI`.",
-            name = added.client.name
-        ));
+        app.output.say(without_redirect_uri(&added.client));
     }
     app.output.say(match &state.listen {
         Some(listen) => endpoints(listen),

@@ -125,6 +125,11 @@ impl Caller {
         }
     }
 
+    /// Its name in permits and rules, or else what it is.
+    pub(super) fn name(&self) -> Cow<'_, str> {
+        self.title().unwrap_or_else(|| self.application.name().into())
+    }
+
     pub(super) fn display_name(&self) -> Option<Cow<'_, str>> {
         match &self.application {
             Application::Nameless => Some(NAMELESS.into()),
@@ -143,6 +148,16 @@ pub(super) fn uptime() -> Duration {
 /// The name of a gateway client in permits and rules.
 pub(crate) fn gateway_title(name: &str) -> String {
     format!("{GATEWAY}{name}")
+}
+
+/// Whether a program can have this name in permits and rules, if it is not a gateway client. Units, and the names of
+/// most sandboxes, have a dot.
+pub(crate) fn may_be_title(name: &str) -> bool {
+    let may_be = |name: &str| match name.strip_prefix("sandbox:") {
+        Some(name) => !name.is_empty(),
+        None => [REMOTE, Application::Unknown.name()].contains(&name) || name.contains('.'),
+    };
+    name.trim() == name && may_be(name)
 }
 
 fn is_like_a_unit(name: &str) -> bool {

@@ -84,7 +84,7 @@ impl Gate {
         let decided_by = self.generation();
         match self.rule(caller, requested.account) {
             Rule::Allow => Ok(Pass { left: wait, once: false, decided_by }),
-            Rule::Deny => Err(refused(caller, requested)),
+            Rule::Deny => Err(self.refused(caller, requested)),
             Rule::Ask => {
                 let begun = Instant::now();
                 self.ask(caller, requested, wait).await?;
@@ -105,7 +105,7 @@ impl Gate {
         match self.rule(caller, requested.account) {
             Rule::Allow => Ok(()),
             Rule::Ask if pass.once => Ok(()),
-            Rule::Ask | Rule::Deny => Err(refused(caller, requested)),
+            Rule::Ask | Rule::Deny => Err(self.refused(caller, requested)),
         }
     }
 
@@ -138,25 +138,52 @@ impl Gate {
     /// The error for a caller that may not know the account's state. It is the same whether or not the
     /// account exists.
     #[must_use]
-    pub fn invisible(caller: &Caller, account: &str) -> Error {
-        refused(caller, &Requested { account, name: Some(account), exists: true })
+    pub fn invisible(&self, caller: &Caller, account: &str) -> Error {
+        self.refused(caller, &Requested { account, name: Some(account), exists: true })
+    }
+
+    /// Checks that the permits are known, if the answer to this caller depends on them.
+    ///
+    /// # Errors
+    /// If their file is damaged. The reason for a caller that is not one of the user's own programs shows no path.
+    pub fn check_permits(&self, caller: &Caller, account: &str) -> Result<(), Error> {
+        let config = self.editor.current();
+        let title = caller.title();
+        let remote = (caller.wire == Wire::Remote).then_some(REMOTE);
+        let mut names = title.as_deref().into_iter().chain(remote);
+        if names.all(|name| config.access.by_name(name, account).is_some()) {
+            return Ok(());
+        }
+        self.permits.check().map_err(|error| match caller.class() {
+            Class::Unsandboxed => error,
+            _ => Error::StoreUnavailable { reason: UNREADABLE.to_owned() },
+        })
+    }
+
+    /// Why the caller may not use the account. The text is the same whether or not the account exists.
+    fn refused(&self, caller: &Caller, requested: &Requested<'_>) -> Error {
+        if let Err(error) = self.check_permits(caller, requested.account) {
+            return denied(error.to_string());
+        }
+        let Some(title) = caller.title() else { return denied(nameless(caller)) };
+        denied(format!(
+            "{title} may not use {requested}; {}, unless config.toml denies it",
+            requested.permitting(caller, &title)
+        ))
     }
 
     /// The rule for this caller. A sandboxed app on the `remote` socket needs the permission of both rules.
     fn rule(&self, caller: &Caller, account: &str) -> Rule {
         let config = self.editor.current();
-        let of = |class, title: Option<&str>| {
-            policy::rule(&config.access, class, title, account, |name| self.permits.get(name, account))
-        };
+        // The user may have denied it, so imgurd denies it while the permits are unknown.
+        let remembered = |name: &str| self.permits.get(name, account).unwrap_or(Some(false));
+        let of = |class, title: Option<&str>| policy::rule(&config.access, class, title, account, remembered);
         let own = of(caller.class(), caller.title().as_deref());
         if caller.wire == Wire::Remote { own.max(of(Class::Remote, Some(REMOTE))) } else { own }
     }
 
     async fn ask(&self, caller: &Caller, requested: &Requested<'_>, wait: Duration) -> Result<(), Error> {
         let Some(application) = caller.display_name() else { return Err(denied(nameless(caller))) };
-        if let Some(damage) = self.permits.damage() {
-            return Err(denied(damage));
-        }
         let title = caller.title();
         let mend = title.as_deref().map_or_else(
             || "run it outside the sandbox".to_owned(),
@@ -190,7 +217,7 @@ impl Gate {
         };
         match self.prompts.ask(key(caller, name, requested.account), question, wait, remember).await {
             Some(Decision::Once | Decision::Always) => Ok(()),
-            Some(Decision::Never) => Err(refused(caller, requested)),
+            Some(Decision::Never) => Err(self.refused(caller, requested)),
             Some(Decision::Told) => Err(unasked("the notification server has no buttons")),
             Some(Decision::Unasked(why)) => Err(unasked(&why)),
             None => Err(denied(format!(
@@ -199,15 +226,6 @@ impl Gate {
             ))),
         }
     }
-}
-
-/// Why the caller may not use the account. The text is the same whether or not the account exists.
-fn refused(caller: &Caller, requested: &Requested<'_>) -> Error {
-    let Some(title) = caller.title() else { return denied(nameless(caller)) };
-    denied(format!(
-        "{title} may not use {requested}; {}, unless config.toml denies it",
-        requested.permitting(caller, &title)
-    ))
 }
 
 /// The key of a question. Each unidentified sandboxed process has its own question.
@@ -257,6 +275,9 @@ fn nameless(caller: &Caller) -> &'static str {
 
 const UNNAMED: &str =
     "imgurd cannot identify this sandboxed app; run it outside the sandbox, or as a Flatpak or snap";
+
+const UNREADABLE: &str = "imgurd cannot read its permits, and denies the programs that need one; run `imgurctl doctor` to see how to \
+                          repair them";
 
 const ENDED: &str = "The program that connected exited before imgurd could identify it; keep it running until it has \
                      the answer";

@@ -1,7 +1,7 @@
 //! The gateway's clients: their secrets, and the refresh tokens that the gateway issued to them. imgurd keeps only hashes. A
 //! refresh token here is a handle: it stands for a client's permit, and no token of the account's server follows from it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,7 +20,7 @@ use crate::ownership::read_own;
 use crate::{durable, random};
 
 const VERSION: u32 = 1;
-/// The refresh tokens that a client has at a time; beyond, the oldest go.
+/// The refresh tokens that a client has at a time; beyond, those go that were not used for longest.
 const MOST_HANDLES: usize = 64;
 
 /// The clients, and the file that they rest in. It is read when the first one is needed.
@@ -50,6 +50,7 @@ type Table = BTreeMap<String, Client>;
 struct Client {
     /// The hash of its secret; absent if it is public.
     secret: Option<Hash>,
+    /// Those that were used last are at the end.
     handles: Vec<Handle>,
 }
 
@@ -141,6 +142,15 @@ impl GatewayClients {
         self.look(move |table| table.get(&name).is_some_and(is_its)).await
     }
 
+    /// The names of the clients that have a secret.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub async fn confidential(&self) -> Result<BTreeSet<String>, Error> {
+        let has_secret = |(name, client): (&String, &Client)| client.secret.is_some().then(|| name.clone());
+        self.look(move |table| table.iter().filter_map(has_secret).collect()).await
+    }
+
     /// Makes a secret for a client that has none.
     ///
     /// # Errors
@@ -194,7 +204,8 @@ impl GatewayClients {
     /// If the file cannot be read or written.
     pub async fn find(&self, name: &str, shown: &Secret) -> Result<Option<Handle>, Error> {
         let (owner, hash) = (name.to_owned(), hash(shown.expose()));
-        let find = move |table: &Table| table.get(&owner)?.handles.iter().find(|it| it.hash == hash).cloned();
+        let find =
+            move |table: &mut Table| table.get(&owner)?.handles.iter().find(|it| it.hash == hash).cloned();
         match self.look(find).await? {
             Some(handle) if handle.is_spent => self.revoke_family(name, &handle.family).await.map(|()| None),
             found => Ok(found),
@@ -210,8 +221,8 @@ impl GatewayClients {
         let (owner, hash_now) = (name.to_owned(), handle.hash.clone());
         let is_kept = self
             .look(move |table| {
-                let client = table.get(&owner).filter(|client| client.secret.is_some())?;
-                Some(client.handles.iter().any(|it| it.hash == hash_now && !it.is_spent))
+                let client = table.get_mut(&owner).filter(|client| client.secret.is_some())?;
+                Some(client.uses(&hash_now))
             })
             .await?;
         if let Some(is_kept) = is_kept {
@@ -265,13 +276,28 @@ impl GatewayClients {
         .await
     }
 
+    /// Voids all refresh tokens for this account.
+    ///
+    /// # Errors
+    /// If the file cannot be read or written.
+    pub async fn revoke_account(&self, account: &str) -> Result<(), Error> {
+        let account = account.to_owned();
+        self.change(move |table| {
+            for client in table.values_mut() {
+                client.handles.retain(|handle| handle.account != account);
+            }
+        })
+        .await
+    }
+
+    /// What `look` changes is written with the next change.
     async fn look<T: Send + 'static>(
         &self,
-        look: impl FnOnce(&Table) -> T + Send + 'static,
+        look: impl FnOnce(&mut Table) -> T + Send + 'static,
     ) -> Result<T, Error> {
         // What was read before is at hand, unless the file is being written.
-        if let Ok(known) = self.0.known.try_lock()
-            && let Some(table) = known.as_ref()
+        if let Ok(mut known) = self.0.known.try_lock()
+            && let Some(table) = known.as_mut()
         {
             return Ok(look(table));
         }
@@ -315,8 +341,19 @@ impl Client {
     fn add(&mut self, handle: Handle) {
         self.handles.push(handle);
         if self.handles.len() > MOST_HANDLES {
-            self.handles.remove(0);
+            // One that was replaced is kept only to notice a second use.
+            let first = self.handles.iter().position(|handle| handle.is_spent).unwrap_or_default();
+            self.handles.remove(first);
         }
+    }
+
+    /// Whether this refresh token is valid. If so, it is the one that was used last.
+    fn uses(&mut self, hash: &str) -> bool {
+        let found = self.handles.iter().position(|handle| handle.hash == hash && !handle.is_spent);
+        if let Some(at) = found {
+            self.handles[at..].rotate_left(1);
+        }
+        found.is_some()
     }
 }
 

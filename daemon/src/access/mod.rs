@@ -27,7 +27,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 pub use application::Application;
 pub use bus::{Admitted, BusCallers, bus_caller};
 pub use caller::Caller;
-pub(crate) use caller::gateway_title;
+pub(crate) use caller::{gateway_title, may_be_title};
 pub use callers::Callers;
 pub(crate) use far_end::may_be_sandboxed;
 pub use gate::{Gate, Pass, Requested};

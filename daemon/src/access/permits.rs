@@ -58,14 +58,22 @@ impl Permits {
     /// Loads the permits in the file at `path`, which need not exist.
     #[must_use]
     pub fn load(path: PathBuf) -> Self {
-        let known = Mutex::new(load(&path));
+        let known = load(&path);
+        if let Some(damage) = &known.damage {
+            tracing::error!("{damage}");
+        }
+        let known = Mutex::new(known);
         Self(Arc::new(Shared { path, known, generation: AtomicU64::default(), changing: Mutex::default() }))
     }
 
     /// The saved decision about this application and this account.
-    #[must_use]
-    pub fn get(&self, application: &str, account: &str) -> Option<bool> {
-        self.known().table.get(application)?.get(account).map(|permit| permit.allow)
+    ///
+    /// # Errors
+    /// If the file is damaged: nobody knows what you denied.
+    pub fn get(&self, application: &str, account: &str) -> Result<Option<bool>, Error> {
+        let known = self.mended()?;
+        let permit = known.table.get(application).and_then(|permits| permits.get(account));
+        Ok(permit.map(|permit| permit.allow))
     }
 
     /// Since when this application may use this account, in Unix seconds, if a permit allows it.
@@ -80,11 +88,12 @@ impl Permits {
         self.0.generation.load(Ordering::Acquire)
     }
 
-    /// The problem with the file, as a sentence that ends with what to do. Reads the file again, in case it was
-    /// repaired.
-    #[must_use]
-    pub fn damage(&self) -> Option<String> {
-        self.mended().damage.clone()
+    /// Whether the permits are known.
+    ///
+    /// # Errors
+    /// If the file is damaged.
+    pub(super) fn check(&self) -> Result<(), Error> {
+        self.mended().map(drop)
     }
 
     /// All permits.
@@ -92,11 +101,7 @@ impl Permits {
     /// # Errors
     /// If the file is damaged.
     pub fn all(&self) -> Result<Vec<Permit>, Error> {
-        let known = self.mended();
-        match &known.damage {
-            Some(damage) => Err(damaged(damage)),
-            None => Ok(permits(&known.table).cloned().collect()),
-        }
+        Ok(permits(&self.examined()?.table).cloned().collect())
     }
 
     /// Saves a decision, and replaces the previous one.
@@ -139,6 +144,23 @@ impl Permits {
         .await
     }
 
+    /// Deletes all decisions about an account.
+    ///
+    /// # Errors
+    /// If the file is damaged or cannot be written.
+    pub async fn remove_account(&self, account: String) -> Result<(), Error> {
+        if self.all()?.iter().all(|permit| permit.account != account) {
+            return Ok(());
+        }
+        self.change(move |table| {
+            for permits in table.values_mut() {
+                permits.remove(&account);
+            }
+            Ok(())
+        })
+        .await
+    }
+
     /// Writes the file before the change takes effect. The change completes even if the caller disconnects.
     async fn change(
         &self,
@@ -147,13 +169,7 @@ impl Permits {
         let permits = self.clone();
         let changed = tokio::task::spawn_blocking(move || {
             let _turn = lock(&permits.0.changing);
-            let mut table = {
-                let known = permits.mended();
-                if let Some(damage) = &known.damage {
-                    return Err(damaged(damage));
-                }
-                known.table.clone()
-            };
+            let mut table = permits.examined()?.table.clone();
             change(&mut table)?;
             write(&permits.0.path, &table).map_err(|error| unwritable(&permits.0.path, &error))?;
             permits.replace(&mut permits.known(), Known { table, damage: None });
@@ -166,12 +182,29 @@ impl Permits {
         lock(&self.0.known)
     }
 
-    fn mended(&self) -> MutexGuard<'_, Known> {
-        let mut known = self.known();
-        if known.damage.is_some() {
-            self.replace(&mut known, load(&self.0.path));
+    /// What is known. If the file was damaged, it is read again, in case it was repaired.
+    fn mended(&self) -> Result<MutexGuard<'_, Known>, Error> {
+        let known = self.known();
+        if known.damage.is_none() {
+            return Ok(known);
         }
-        known
+        drop(known);
+        self.examined()
+    }
+
+    /// What is known, after a look at the file: another program may have damaged or repaired it.
+    fn examined(&self) -> Result<MutexGuard<'_, Known>, Error> {
+        let (mut known, found) = (self.known(), load(&self.0.path));
+        if found.damage != known.damage {
+            if let Some(damage) = &found.damage {
+                tracing::error!("{damage}");
+            }
+            self.replace(&mut known, found);
+        }
+        match &known.damage {
+            Some(damage) => Err(damaged(damage)),
+            None => Ok(known),
+        }
     }
 
     fn replace(&self, known: &mut Known, new: Known) {
@@ -194,10 +227,9 @@ fn load(path: &Path) -> Known {
         Err(why) => {
             let shown = path.display();
             let damage = format!(
-                "imgurd cannot use its permits, because {shown} {why}; repair the file, or remove it and decide \
-                 again with `imgurctl permit`"
+                "imgurd denies the programs that need a permit, because {shown} {why}; repair the file, or remove it \
+                 and decide again with `imgurctl permit`"
             );
-            tracing::error!("{damage}");
             Known { table: Table::new(), damage: Some(damage) }
         }
     }
@@ -206,7 +238,9 @@ fn load(path: &Path) -> Known {
 fn read(path: &Path) -> Result<Table, String> {
     let file = match open_own(path, OpenOptions::new().read(true)) {
         Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Table::new()),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Ok(Table::new());
+        }
         Err(error) => return Err(format!("cannot be read ({error})", error = cause(&error))),
     };
     let metadata =
@@ -269,18 +303,18 @@ mod tests {
     async fn permits_survive_a_restart_in_a_private_file() {
         let (_home, path) = home();
         let permits = Permits::load(path.clone());
-        assert_eq!(permits.get("org.example.App", "me"), None);
+        assert_eq!(permits.get("org.example.App", "me"), Ok(None));
         set(&permits, "org.example.App", false).await.unwrap();
         set(&permits, "org.example.App", true).await.unwrap();
         set(&permits, "org.example.Other", false).await.unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         let again = Permits::load(path);
         assert_eq!(again.all().unwrap(), permits.all().unwrap());
-        assert_eq!(again.get("org.example.App", "me"), Some(true));
-        assert_eq!(again.get("org.example.App", "you"), None);
-        assert_eq!(again.get("org.example.Other", "me"), Some(false));
+        assert_eq!(again.get("org.example.App", "me"), Ok(Some(true)));
+        assert_eq!(again.get("org.example.App", "you"), Ok(None));
+        assert_eq!(again.get("org.example.Other", "me"), Ok(Some(false)));
         again.remove("org.example.App".to_owned(), "me".to_owned()).await.unwrap();
-        assert_eq!(again.get("org.example.App", "me"), None);
+        assert_eq!(again.get("org.example.App", "me"), Ok(None));
         let twice = again.remove("org.example.App".to_owned(), "me".to_owned()).await;
         assert!(matches!(twice, Err(Error::InvalidArgument { .. })), "{twice:?}");
     }
@@ -292,16 +326,30 @@ mod tests {
         for damage in ["{\"version\":1,\"perm", "{\"version\":2,\"permits\":[]}", "\u{0}\u{0}"] {
             fs::write(&path, damage).unwrap();
             let permits = Permits::load(path.clone());
-            assert!(permits.damage().unwrap().contains("permits"), "{damage}");
-            assert!(matches!(permits.all(), Err(Error::StoreUnavailable { .. })));
+            let read = permits.all();
+            assert!(
+                matches!(&read, Err(Error::StoreUnavailable { reason }) if reason.contains("permits")),
+                "{read:?}"
+            );
             let kept = set(&permits, "org.example.App", true).await;
             assert!(matches!(kept, Err(Error::StoreUnavailable { .. })), "{kept:?}");
-            assert_eq!(permits.get("org.example.App", "me"), None);
+            assert!(permits.get("org.example.App", "me").is_err());
             assert_eq!(fs::read_to_string(&path).unwrap(), damage);
             fs::remove_file(&path).unwrap();
-            assert_eq!(permits.damage(), None);
+            assert_eq!(permits.get("org.example.App", "me"), Ok(None));
             set(&permits, "org.example.App", true).await.unwrap();
         }
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_damaged_while_imgurd_runs_is_not_overwritten() {
+        let (_home, path) = home();
+        let permits = Permits::load(path.clone());
+        set(&permits, "org.example.App", false).await.unwrap();
+        fs::write(&path, "{\"x").unwrap();
+        assert!(set(&permits, "org.example.Other", true).await.is_err());
+        assert_eq!(fs::read_to_string(&path).unwrap(), "{\"x");
+        assert!(permits.get("org.example.App", "me").is_err());
     }
 
     #[tokio::test]
@@ -311,8 +359,8 @@ mod tests {
         set(&permits, "org.example.App", true).await.unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o620)).unwrap();
         let again = Permits::load(path);
-        assert_eq!(again.get("org.example.App", "me"), None);
-        assert!(again.damage().unwrap().contains("writable by other users"));
+        let read = again.get("org.example.App", "me").unwrap_err();
+        assert!(read.to_string().contains("writable by other users"), "{read}");
     }
 
     #[tokio::test]
@@ -321,6 +369,6 @@ mod tests {
         let permits = Permits::load(path);
         fs::write(home.path().join("imgurd"), "in the way").unwrap();
         assert!(set(&permits, "org.example.App", true).await.is_err());
-        assert_eq!(permits.get("org.example.App", "me"), None);
+        assert_eq!(permits.get("org.example.App", "me"), Ok(None));
     }
 }

@@ -57,7 +57,7 @@ impl Rejections {
         let together = budget.last.filter(|_| !is_client(application)).map(|at| at + TOGETHER);
         let next = own.front().filter(|_| own.len() >= most).map(|(at, _)| *at + span);
         if let Some(until) = together.max(next).filter(|until| *until > now) {
-            return Err(too_often(application, until.duration_since(now)));
+            return Err(too_often(until.duration_since(now)));
         }
         own.push_back((now, token.clone()));
         if !is_client(application) {
@@ -75,12 +75,8 @@ fn limit(application: &Application) -> (usize, Duration) {
     if is_client(application) { EACH_CLIENT } else { EACH }
 }
 
-fn too_often(application: &Application, left: Duration) -> Error {
-    let reason = if is_client(application) {
-        "This gateway client refreshed a valid token twice within a minute, which is the limit; use the token that it got, or wait"
-    } else {
-        "A sandboxed app has just reported a rejected token; wait, or run `imgurctl reject` outside the sandbox"
-    };
+fn too_often(left: Duration) -> Error {
+    let reason = "A sandboxed app has just reported a rejected token; wait, or run `imgurctl reject` outside the sandbox";
     let retry_at = unix_time().saturating_add_unsigned(left.as_secs() + 2);
     Error::TemporarilyUnavailable { reason: reason.to_owned(), retry_at: Some(retry_at) }
 }

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use toml_edit::Document;
 
 use super::error::{ConfigError, in_file};
+use super::gateway::GatewayClient;
 
 /// What happens when a caller requests a token. A stricter rule is greater.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
@@ -72,6 +73,31 @@ impl Access {
     }
 }
 
+/// The names in rules that need no prefix and have no dot.
+const WORDS: [&str; 5] = ["unsandboxed", "sandboxed", "remote", "gateway", "unknown"];
+
+impl Access {
+    /// Refuses a rule with the bare name of a gateway client, which would apply to no program. `at` adds the line.
+    pub(super) fn check_clients(
+        &self,
+        clients: &BTreeMap<String, GatewayClient>,
+        at: impl Fn(&[&str], ConfigError) -> ConfigError,
+    ) -> Result<(), ConfigError> {
+        let is_bare = |name: &&String| {
+            clients.contains_key(*name) && !name.contains('.') && !WORDS.contains(&name.as_str())
+        };
+        for (account, rules) in &self.accounts {
+            if let Some(name) = rules.keys().find(is_bare) {
+                let reason = format!(
+                    "{name} is a gateway client, and no other program has this name; write \"gateway:{name}\""
+                );
+                return Err(at(&["accounts", account, "access"], ConfigError::new(name, reason)));
+            }
+        }
+        Ok(())
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Section {
@@ -134,6 +160,19 @@ mod tests {
         assert_eq!(access.by_class(Class::Unsandboxed, "a"), Rule::Ask);
         assert_eq!(access.by_name("org.example.App", "a"), Some(Rule::Deny));
         assert_eq!(access.by_name("org.example.App", "b"), None);
+    }
+
+    #[test]
+    fn a_rule_for_a_gateway_client_needs_the_prefix() {
+        let with = |rule: &str| {
+            parse(&format!(
+                "[accounts.a]\nclient_id = \"x\"\n[accounts.a.access]\n\"{rule}\" = \"deny\"\n[gateway.clients.postman]\n\
+                 [gateway.clients.remote]\n"
+            ))
+        };
+        let reason = with("postman").unwrap_err().reason;
+        assert!(reason.contains("line 4") && reason.contains("\"gateway:postman\""), "{reason}");
+        assert!(with("gateway:postman").is_ok() && with("remote").is_ok());
     }
 
     #[test]

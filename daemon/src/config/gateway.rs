@@ -61,12 +61,6 @@ impl GatewayClient {
             .iter()
             .any(|known| known == redirect_uri || without_port(redirect_uri).is_some_and(|it| it == *known))
     }
-
-    /// Whether it uses this account, if it names one.
-    #[must_use]
-    pub fn is_for(&self, account: &str) -> bool {
-        self.account.as_deref().is_none_or(|known| known == account)
-    }
 }
 
 /// A loopback address without its port, or else `None`.

@@ -72,13 +72,16 @@ pub fn parse(text: &str) -> Result<Config, ConfigError> {
     }
     let default_account =
         default_account(sections.default_account, &accounts).map_err(|error| at(&[], error))?;
+    let gateway = sections.gateway.check(&accounts, at)?;
+    let access = sections.access.check(&document)?;
+    access.check_clients(&gateway.clients, at)?;
     Ok(Config {
         store: sections.store,
         key_file: sections.key_file,
         default_account,
         notifications: sections.notifications.check().map_err(|error| at(&["notifications"], error))?,
-        access: sections.access.check(&document)?,
-        gateway: sections.gateway.check(&accounts, at)?,
+        access,
+        gateway,
         accounts,
     })
 }

@@ -36,7 +36,7 @@ struct Addressee {
 }
 
 impl Server {
-    pub(super) fn asked(&self, issuer: String, query: &str) -> Reply {
+    pub(super) async fn asked(&self, issuer: String, query: &str, ends: Option<Ends>) -> Reply {
         let given = match Parameters::read(query.as_bytes(), &KNOWN) {
             Ok(given) => given,
             Err(OauthError { description, .. }) => {
@@ -53,7 +53,7 @@ impl Server {
         match check(&addressee, &given) {
             Ok(challenge) => {
                 addressee.request.challenge = challenge;
-                self.decide(addressee)
+                self.decide(addressee, ends).await
             }
             Err(error) => refuse(&addressee.request, &error),
         }
@@ -76,8 +76,7 @@ impl Server {
             (None, [only]) => only.clone(),
             (None, _) => return Err(Page::refused(NO_REDIRECT_URI)),
         };
-        let account = self.api.keeper.resolve(client.account.as_deref());
-        let account = account.map_err(|error| Page::Failed(error.to_string()))?;
+        let account = self.account_of(&client).map_err(|error| Page::Failed(error.to_string()))?;
         let has_secret = !client.public;
         let request = Request {
             client: name.to_owned(),
@@ -93,9 +92,12 @@ impl Server {
     }
 
     /// A program that the user allowed before gets its code immediately, if it can prove its identity later.
-    fn decide(&self, Addressee { request, has_secret }: Addressee) -> Reply {
+    async fn decide(&self, Addressee { request, has_secret }: Addressee, ends: Option<Ends>) -> Reply {
         let caller = Caller::gateway_client(&request.client);
         let gate = &self.api.gate;
+        if let Err(error) = gate.check_permits(&caller, &request.account) {
+            return Page::Failed(error.to_string()).reply();
+        }
         if gate.is_denied(&caller, &request.account) {
             return refuse(&request, &OauthError::new("access_denied", DENIED));
         }
@@ -103,6 +105,10 @@ impl Server {
         let is_signed_in = account.as_ref().is_some_and(|account| account.state != State::Empty);
         if has_secret && is_signed_in && gate.may_see(&caller, &request.account) {
             return self.allow(&request);
+        }
+        // It must not read the account's name, nor push out questions that the user sees.
+        if self.is_sandboxed(ends).await {
+            return Page::refused(SANDBOXED).reply();
         }
         let question = Question {
             client: request.client.clone(),
@@ -124,7 +130,7 @@ impl Server {
         let found = self.codes.answered(id).filter(|(request, _)| is_valid(request));
         let Some((request, sent_to)) = found else {
             return Page::refused(
-                "This question has expired, or the gateway's clients have changed since. Go back to the program, and start \
+                "This question has expired, or the gateway's clients or permits have changed since. Go back to the program, and start \
                  again.",
             )
             .reply();
@@ -144,16 +150,15 @@ impl Server {
         if !allows {
             return refuse(request, &OauthError::new("access_denied", "the user denied access"));
         }
-        if self.api.gate.is_denied(&Caller::gateway_client(&request.client), &request.account) {
+        let (gate, caller) = (&self.api.gate, Caller::gateway_client(&request.client));
+        if let Err(error) = gate.check_permits(&caller, &request.account) {
+            return Page::Failed(error.to_string()).reply();
+        }
+        if gate.is_denied(&caller, &request.account) {
             return refuse(request, &OauthError::new("access_denied", DENIED));
         }
-        if is_sandboxed(ends).await {
-            return Page::refused(format!(
-                "A sandboxed program may have sent this answer, and only you can allow access. Start again in a browser that is \
-                 not sandboxed. For a client with a secret, you can run `imgurctl permit allow gateway:{} {}` instead.",
-                request.client, request.account
-            ))
-            .reply();
+        if self.is_sandboxed(ends).await {
+            return Page::refused(SANDBOXED).reply();
         }
         match self.permit(request).await {
             Ok(()) => self.allow(request),
@@ -172,10 +177,18 @@ impl Server {
 
     /// Whether the client is still as it was when it asked. Another client could have its name by now.
     pub(super) fn is_current(&self, request: &Request) -> bool {
-        let is_its =
-            |client: &GatewayClient| client.accepts(&request.redirect_uri) && client.is_for(&request.account);
+        let is_its = |client: &GatewayClient| {
+            client.accepts(&request.redirect_uri) && self.is_for(client, &request.account)
+        };
         request.changes == self.api.clients.changes()
             && self.configured(&request.client).as_ref().is_some_and(is_its)
+    }
+
+    /// Whether a sandboxed program may have made the connection. In doubt, true.
+    async fn is_sandboxed(&self, ends: Option<Ends>) -> bool {
+        let Some(ends) = ends else { return true };
+        let _turn = self.examinations.acquire().await;
+        tokio::task::spawn_blocking(move || may_be_sandboxed(ends)).await.unwrap_or(true)
     }
 
     fn allow(&self, request: &Request) -> Reply {
@@ -239,12 +252,9 @@ fn is_of_the_page(headers: &HeaderMap, issuer: &str) -> bool {
         && headers.get(FETCH_SITE).is_none_or(|site| site == "same-origin")
 }
 
-/// Whether a sandboxed program may have sent it. In doubt, true.
-async fn is_sandboxed(ends: Option<Ends>) -> bool {
-    let Some(ends) = ends else { return true };
-    tokio::task::spawn_blocking(move || may_be_sandboxed(ends)).await.unwrap_or(true)
-}
-
+const SANDBOXED: &str = "A sandboxed program may have opened this page, and only you can allow access. Start again in a browser that is \
+                         not sandboxed. For a client with a secret, you can run `imgurctl permit allow gateway:NAME ACCOUNT` instead; \
+                         `imgurctl gateway list` shows the names.";
 const DENIED: &str =
     "the user denied this client access; `imgurctl permit list` and [access] in config.toml show where";
 const NOT_REGISTERED: &str = "The program asked for its answer at an address that is not registered. Run `imgurctl gateway list` to see \

@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use hyper::header::{self, HeaderMap};
-use imgurd_proto::Secret;
+use imgurd_proto::{Error, Secret};
 use url::form_urlencoded::parse;
 
 use super::oauth_error::{OauthError, failed};
@@ -20,6 +20,22 @@ pub(super) struct Client {
 impl Server {
     pub(super) fn configured(&self, name: &str) -> Option<GatewayClient> {
         self.api.editor.current().gateway.clients.get(name).cloned()
+    }
+
+    /// The account that a client is for now: the one that its settings name, or else the default account.
+    pub(super) fn account_of(&self, client: &GatewayClient) -> Result<String, Error> {
+        self.api.keeper.resolve(client.account.as_deref())
+    }
+
+    /// Whether a client is still for this account.
+    pub(super) fn is_for(&self, client: &GatewayClient, account: &str) -> bool {
+        self.account_of(client).is_ok_and(|now| now == account)
+    }
+
+    /// The client as it is now, after it waited.
+    pub(super) fn again(&self, client: &Client) -> Result<Client, OauthError> {
+        let settings = self.configured(&client.name).ok_or_else(|| OauthError::client(UNKNOWN))?;
+        Ok(Client { name: client.name.clone(), settings })
     }
 
     /// The client that `headers` or `given` name. It must authenticate in exactly one way.

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{self, HeaderMap};
-use hyper::{Method, Request, StatusCode};
+use hyper::http::uri::Scheme;
+use hyper::{Method, Request, StatusCode, Uri};
 use tokio::net::TcpListener;
 use tokio::time::timeout;
 use url::Url;
@@ -15,7 +16,7 @@ use super::oauth_error::OauthError;
 use super::reply::{self, Reply};
 use super::server::Server;
 use crate::loopback::Ends;
-use crate::loopback::headers::{FETCH_SITE, is_addressed_to, is_form, is_opened};
+use crate::loopback::headers::{FETCH_SITE, is_addressed_to, is_authority_of, is_form, is_opened};
 use crate::loopback::http::{LONGEST_FORM, PATIENCE, serve};
 use crate::loopback::visitors::{Asked, Visitors};
 
@@ -38,14 +39,14 @@ pub(super) async fn listen(sockets: [TcpListener; 1], server: Arc<Server>) {
 impl Server {
     async fn respond(&self, request: Request<Incoming>, ends: Option<Ends>, asked: &Asked) -> Reply {
         // Another name that leads here is DNS rebinding: a website, and no program of the user's.
-        let Some(issuer) = self.issuer(request.headers()) else {
+        let Some(issuer) = self.issuer(&request) else {
             return reply::nothing(StatusCode::MISDIRECTED_REQUEST, &[]);
         };
         match (request.uri().path(), request.method()) {
             (METADATA, &Method::GET | &Method::HEAD) => reply::json(&metadata(&issuer)),
             (AUTHORIZE, &Method::GET) => {
                 asked.set();
-                self.opened(issuer, &request)
+                self.opened(issuer, &request, ends).await
             }
             (AUTHORIZE, &Method::POST) => match body_of(request, asked).await {
                 Ok((headers, body)) => self.answered(&headers, &body, ends).await,
@@ -59,7 +60,7 @@ impl Server {
         }
     }
 
-    fn opened(&self, issuer: String, request: &Request<Incoming>) -> Reply {
+    async fn opened(&self, issuer: String, request: &Request<Incoming>, ends: Option<Ends>) -> Reply {
         let query = request.uri().query().unwrap_or_default();
         // Nobody sees what a website loads as an image, and it would push out the questions that the user sees.
         if !is_opened(request.headers()) {
@@ -68,7 +69,7 @@ impl Server {
         if query.len() > LONGEST_FORM {
             return reply::nothing(StatusCode::URI_TOO_LONG, &[]);
         }
-        self.asked(issuer, query)
+        self.asked(issuer, query, ends).await
     }
 
     async fn called(&self, request: Request<Incoming>, asked: &Asked) -> Reply {
@@ -86,13 +87,19 @@ impl Server {
     }
 
     /// What the gateway calls itself (RFC 8414, section 2): its address, or `localhost` for a client that has that name for it.
-    fn issuer(&self, headers: &HeaderMap) -> Option<String> {
+    fn issuer(&self, request: &Request<Incoming>) -> Option<String> {
         let names = [self.address.to_string(), format!("localhost:{}", self.address.port())];
         let urls = names.iter().filter_map(|name| Url::parse(&format!("http://{name}")).ok());
         urls.into_iter()
-            .find(|url| is_addressed_to(url, headers))
+            .find(|url| is_addressed_to(url, request.headers()) && is_target_of(url, request.uri()))
             .map(|url| url.origin().ascii_serialization())
     }
+}
+
+/// Whether a target in absolute form, which takes precedence over `Host` (RFC 9112, section 3.2.2), is at this URL.
+fn is_target_of(url: &Url, target: &Uri) -> bool {
+    target.scheme().is_none_or(|scheme| *scheme == Scheme::HTTP)
+        && target.authority().is_none_or(|authority| is_authority_of(url, authority.as_str()))
 }
 
 fn is_of_a_website(headers: &HeaderMap) -> bool {

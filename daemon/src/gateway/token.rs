@@ -1,6 +1,7 @@
 //! `POST /oauth2/token` and `POST /oauth2/revoke` (RFC 6749, sections 4.1.3, 4.4 and 6; RFC 7009).
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use hyper::header::HeaderMap;
 use imgurd_proto::{Error, GetToken, Method as _, RejectToken, Secret, Token};
@@ -34,11 +35,7 @@ impl Server {
         match given.get("grant_type") {
             Some("authorization_code") => self.redeem(&client, &given).await,
             Some("refresh_token") => self.refresh(&client, &given).await,
-            Some("client_credentials") if !client.settings.public => {
-                let account = self.account_of(&client)?;
-                let token = self.current(&client, &account).await?;
-                Ok(self.granted(&token, None))
-            }
+            Some("client_credentials") if !client.settings.public => self.identify(&client).await,
             Some("client_credentials") => Err(OauthError::new(
                 "unauthorized_client",
                 "this client is public; client_credentials needs a client secret",
@@ -49,6 +46,15 @@ impl Server {
             )),
             None => Err(OauthError::request("grant_type is missing")),
         }
+    }
+
+    async fn identify(&self, client: &Client) -> Result<Reply, OauthError> {
+        let account = self.account_of(&client.settings).map_err(failed)?;
+        let token = self.current(client, &account).await;
+        if !self.is_for(&self.again(client)?.settings, &account) {
+            return Err(OauthError::unavailable(MOVED.to_owned(), Duration::from_secs(1)));
+        }
+        Ok(self.granted(&*token.map_err(failed)?, None))
     }
 
     async fn redeem(&self, client: &Client, given: &Parameters) -> Result<Reply, OauthError> {
@@ -70,7 +76,7 @@ impl Server {
         };
         check_request(&request, given)?;
         let (token, (handle, Handle { family, .. })) =
-            self.issue(client, &request.account).await.inspect_err(|_| self.codes.release(code))?;
+            self.issue(client, &request).await.inspect_err(|_| self.codes.release(code))?;
         if !self.codes.note_use(code, &family) {
             self.void(client, &family).await?;
             return Err(OauthError::grant(USED));
@@ -82,10 +88,15 @@ impl Server {
     async fn issue(
         &self,
         client: &Client,
-        account: &str,
+        request: &Request,
     ) -> Result<(Arc<Token>, (Secret, Handle)), OauthError> {
-        let token = self.current(client, account).await?;
-        let issued = self.api.clients.issue(&client.name, account).await;
+        let token = self.current(client, &request.account).await;
+        self.again(client)?;
+        if !self.is_current(request) {
+            return Err(OauthError::grant(CHANGED));
+        }
+        let token = token.map_err(failed)?;
+        let issued = self.api.clients.issue(&client.name, &request.account).await;
         Ok((token, issued.map_err(failed)?))
     }
 
@@ -95,18 +106,17 @@ impl Server {
             given.secret("refresh_token").ok_or_else(|| OauthError::request("refresh_token is missing"))?;
         let found = self.api.clients.find(&client.name, shown).await.map_err(failed)?;
         let handle = found.ok_or_else(|| OauthError::grant(VOID))?;
-        if !self.is_allowed(client, &handle) {
-            self.void(client, &handle.family).await?;
-            return Err(OauthError::grant(VOID));
-        }
+        self.check(client, &handle).await?;
         let token = match self.last_tokens.of(&handle.family) {
             Some(last) => {
                 let call =
                     RejectToken { account: Some(handle.account.clone()), access_token: last, wait_ms: None };
                 self.api.reject_token(&Caller::gateway_client(&client.name), call).await
             }
-            None => self.current_of(client, &handle.account).await,
+            None => self.current(client, &handle.account).await,
         };
+        // The client, its account and its permit may have changed while it waited.
+        self.check(&self.again(client)?, &handle).await?;
         let token = token.map_err(failed)?;
         self.last_tokens.note(&handle.family, &token.access_token);
         let family = handle.family.clone();
@@ -122,17 +132,26 @@ impl Server {
         }
     }
 
+    /// Voids the refresh token if the user's answer that it is based on is no longer valid.
+    async fn check(&self, client: &Client, handle: &Handle) -> Result<(), OauthError> {
+        if self.is_allowed(client, handle)? {
+            return Ok(());
+        }
+        self.void(client, &handle.family).await?;
+        Err(OauthError::grant(VOID))
+    }
+
     async fn void(&self, client: &Client, family: &str) -> Result<(), OauthError> {
         self.api.clients.revoke_family(&client.name, family).await.map_err(failed)
     }
 
-    /// Whether the user's answer that the refresh token is based on is still valid.
-    fn is_allowed(&self, client: &Client, handle: &Handle) -> bool {
-        let gate = &self.api.gate;
+    fn is_allowed(&self, client: &Client, handle: &Handle) -> Result<bool, OauthError> {
+        let (gate, caller) = (&self.api.gate, Caller::gateway_client(&client.name));
+        gate.check_permits(&caller, &handle.account).map_err(failed)?;
         let since = gate.permits().allowed_since(&gateway_title(&client.name), &handle.account);
-        client.settings.is_for(&handle.account)
-            && gate.may_see(&Caller::gateway_client(&client.name), &handle.account)
-            && since.is_none_or(|since| since <= handle.since)
+        Ok(self.is_for(&client.settings, &handle.account)
+            && gate.may_see(&caller, &handle.account)
+            && since.is_none_or(|since| since <= handle.since))
     }
 
     pub(super) async fn revoke(&self, headers: &HeaderMap, body: &[u8]) -> Result<Reply, OauthError> {
@@ -148,18 +167,11 @@ impl Server {
         }
     }
 
-    async fn current(&self, client: &Client, account: &str) -> Result<Arc<Token>, OauthError> {
-        self.current_of(client, account).await.map_err(failed)
-    }
-
-    async fn current_of(&self, client: &Client, account: &str) -> Result<Arc<Token>, Error> {
+    async fn current(&self, client: &Client, account: &str) -> Result<Arc<Token>, Error> {
+        let caller = Caller::gateway_client(&client.name);
+        self.api.gate.check_permits(&caller, account)?;
         let call = GetToken { account: Some(account.to_owned()), ..GetToken::default() };
-        self.api.get_token(&Caller::gateway_client(&client.name), GetToken::NAME, call).await
-    }
-
-    /// The account that a client is for.
-    pub(super) fn account_of(&self, client: &Client) -> Result<String, OauthError> {
-        self.api.keeper.resolve(client.settings.account.as_deref()).map_err(failed)
+        self.api.get_token(&caller, GetToken::NAME, call).await
     }
 
     fn granted(&self, token: &Token, handle: Option<&Secret>) -> Reply {
@@ -183,7 +195,9 @@ impl Server {
 }
 
 const USED: &str = "this code was used before and is invalid, and so is its refresh token; sign in again";
-const CHANGED: &str = "the gateway's clients have changed since this code was given; sign in again";
+const MOVED: &str = "this client uses another account now; ask again";
+const CHANGED: &str =
+    "the gateway's clients or permits have changed since this code was given; sign in again";
 const VOID: &str = "this refresh token is unknown, was revoked or belongs to another client; sign in again";
 
 /// Whether the token request matches the authorization request (RFC 6749, section 4.1.3; RFC 7636, section 4.6).

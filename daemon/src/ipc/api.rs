@@ -15,7 +15,9 @@ use url::Url;
 
 use super::arguments::{access_token, patience, secret_or_none, span};
 use crate::access::journal::Reading;
-use crate::access::{Caller, Gate, GatewayClients, Journal, Needs, Pass, Rejections, Requested};
+use crate::access::{
+    Caller, Gate, GatewayClients, Journal, Needs, Pass, Rejections, Requested, gateway_title,
+};
 use crate::config::{Class, SettingsEditor, check_name};
 use crate::consent::{Login, LoginOptions, Logins, UserCode};
 use crate::keeper::{Keeper, Renewal, Watcher, named};
@@ -115,9 +117,13 @@ impl Api {
     pub(crate) async fn reject_token(&self, caller: &Caller, call: RejectToken) -> Result<Arc<Token>, Error> {
         let admitted = self.admit(caller, RejectToken::NAME, call.account.as_deref(), call.wait_ms).await?;
         let (name, access_token) = (&admitted.name, access_token(&call.access_token)?);
-        let (class, renewal) = (caller.class(), self.keeper.renewal(name, &access_token));
+        let (class, mut renewal) = (caller.class(), self.keeper.renewal(name, &access_token));
         if class != Class::Unsandboxed && renewal == Renewal::Refresh {
-            self.rejections.spend(&caller.application, name, &access_token)?;
+            match self.rejections.spend(&caller.application, name, &access_token) {
+                // A script may refresh at each run. Beyond the limit, the current token is its answer.
+                Err(_) if class == Class::Gateway => renewal = Renewal::Done,
+                spent => spent?,
+            }
         }
         let token = match class {
             Class::Gateway => self.renew(name, renewal, admitted.pass.left).await?,
@@ -186,7 +192,7 @@ impl Api {
         if check_name(name).is_err() {
             return Err(no_such_account());
         }
-        let refusal = Gate::invisible(caller, name);
+        let refusal = self.gate.invisible(caller, name);
         let exists = self.keeper.resolve(account).is_ok();
         self.refused(caller, method, &Requested { account: name, name: Some(name), exists }, &refusal);
         Err(refusal)
@@ -277,7 +283,13 @@ impl Api {
             Some(name) => name.to_owned(),
             None => self.keeper.resolve(None)?,
         };
-        self.gate.permits().remove(call.application, account).await.map(|()| Done {})
+        let is_client = call.application.starts_with(&gateway_title(""));
+        self.gate.permits().remove(call.application, account).await?;
+        if is_client {
+            // Codes and open pages end with the permit.
+            self.clients.note_change();
+        }
+        Ok(Done {})
     }
 
     pub(super) async fn probe(&self) -> Result<Findings, Error> {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use imgurd_proto::text::cause;
+use imgurd_proto::text::{cause, printable_name};
 use imgurd_proto::{
     Done, Error, GatewayClient, GatewayRegistration, GatewayState, RemoveGatewayClient, SetGateway,
     SetGatewayClient,
@@ -11,11 +11,14 @@ use tokio::net::TcpListener;
 use tokio::time::timeout;
 
 use super::Api;
-use crate::access::gateway_title;
+use crate::access::{gateway_title, may_be_title};
 use crate::config::{check_gateway_client, gateway_address};
 
 /// The maximal time for opening and closing.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The keys of [access] in config.toml that name no program.
+const CLASSES: [&str; 3] = ["unsandboxed", "sandboxed", "gateway"];
 
 impl Api {
     pub(super) async fn set_gateway(&self, call: SetGateway) -> Result<GatewayState, Error> {
@@ -35,27 +38,29 @@ impl Api {
         let config = self.editor.change(|file| file.set_gateway(listen))?;
         self.configure(config).await?;
         let _ = timeout(PATIENCE, self.clients.followed(self.editor.generation())).await;
-        Ok(self.list_gateway_clients())
+        Ok(self.list_gateway_clients().await)
     }
 
-    pub(super) fn list_gateway_clients(&self) -> GatewayState {
+    pub(super) async fn list_gateway_clients(&self) -> GatewayState {
         let config = self.editor.current();
         let mut clients = Vec::new();
         for name in config.gateway.clients.keys() {
-            clients.push(self.gateway_client(name));
+            clients.push(self.gateway_client(name).await);
         }
         let listen = config.gateway.listen.map(|address| address.to_string());
         GatewayState { listen, reason: self.clients.trouble(), clients }
     }
 
-    fn gateway_client(&self, name: &str) -> GatewayClient {
+    async fn gateway_client(&self, name: &str) -> GatewayClient {
         let config = self.editor.current();
         let settings = config.gateway.clients.get(name).cloned().unwrap_or_default();
         GatewayClient {
             name: name.to_owned(),
             account: settings.account,
             redirect_uris: settings.redirect_uris,
-            has_secret: !settings.public,
+            // `imgurctl gateway add` makes a new secret, or says why it cannot.
+            has_secret: self.clients.confidential().await.is_ok_and(|names| names.contains(name)),
+            public: settings.public,
         }
     }
 
@@ -92,7 +97,7 @@ impl Api {
         let config = edited?;
         self.clients.note_change();
         self.configure(config).await?;
-        Ok(GatewayRegistration { client: self.gateway_client(&name), client_secret })
+        Ok(GatewayRegistration { client: self.gateway_client(&name).await, client_secret })
     }
 
     /// Removes a client and its permits, because a later client with that name is another program.
@@ -105,15 +110,28 @@ impl Api {
         self.configure(config).await.map(|()| Done {})
     }
 
-    /// Rejects a permit for a client that does not exist, because it would apply to a later client with that name.
+    /// Rejects a permit that applies to no program, or would apply to a later gateway client.
     pub(super) fn check_application(&self, application: &str) -> Result<(), Error> {
         let clients = &self.editor.current().gateway.clients;
-        if clients.keys().any(|name| gateway_title(name) == application)
-            || !application.starts_with(&gateway_title(""))
-        {
-            return Ok(());
-        }
-        let reason = format!("There is no client {application}; `imgurctl gateway list` shows the clients");
+        let shown = printable_name(application);
+        let reason = match application.strip_prefix(&gateway_title("")) {
+            Some(name) if clients.contains_key(name) => return Ok(()),
+            Some(_) => format!("There is no client {shown}; `imgurctl gateway list` shows the clients"),
+            None if may_be_title(application) => return Ok(()),
+            None if clients.contains_key(application) => {
+                format!(
+                    "The name of the gateway client {shown} in permits is {0}; use {0}",
+                    gateway_title(&shown)
+                )
+            }
+            None if CLASSES.contains(&application) => format!(
+                "{shown} is not a program but a class of programs; set its rule in [access] of config.toml, or name \
+                 one program as `imgurctl journal` does"
+            ),
+            None => {
+                format!("No program has the name \"{shown}\"; name the program as `imgurctl journal` does")
+            }
+        };
         Err(Error::invalid("application", reason))
     }
 

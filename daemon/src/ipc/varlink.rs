@@ -81,7 +81,7 @@ pub(crate) async fn converse(
     let mut answers = Answers::new(writer);
     while let Some(message) = calls.next().await? {
         slot.busy();
-        let call: Call<'_, &RawValue> = serde_json::from_slice(&message)?;
+        let call: Call<'_, &RawValue> = serde_json::from_slice(object(&message)?)?;
         let mut turn = queue.wait().await;
         let answered = tokio::select! {
             // A call that can be answered immediately is answered without checking the connection.
@@ -95,6 +95,12 @@ pub(crate) async fn converse(
         turn.end().await;
     }
     Ok(())
+}
+
+/// A message, which must be a JSON object. Serde reads the fields of an array by their positions.
+fn object(message: &[u8]) -> io::Result<&[u8]> {
+    let is_object = message.trim_ascii_start().starts_with(b"{");
+    if is_object { Ok(message) } else { Err(io::ErrorKind::InvalidData.into()) }
 }
 
 /// Why a call has no ordinary answer.
@@ -144,6 +150,9 @@ async fn dispatch(
     api: &Api,
     answers: &mut Answers<'_>,
 ) -> Answer {
+    if call.parameters.is_some_and(|parameters| !parameters.get().starts_with('{')) {
+        return Err(ServiceError::InvalidParameter { parameter: "parameters".to_owned() }.into());
+    }
     // A method without a policy row does not exist, whatever the dispatcher below has.
     let needs = needs(&call.method).ok_or_else(|| not_found(call))?;
     api.check_method(caller, needs, &call.method)?;
@@ -171,7 +180,7 @@ async fn dispatch(
         (INTERFACE, RemovePermit::NAME) => one(call, |it| api.remove_permit(it)).await,
         (INTERFACE, SetGateway::NAME) => one(call, |it| api.set_gateway(it)).await,
         (INTERFACE, ListGatewayClients::NAME) => {
-            one(call, async |_: ListGatewayClients| Ok(api.list_gateway_clients())).await
+            one(call, async |_: ListGatewayClients| Ok(api.list_gateway_clients().await)).await
         }
         (INTERFACE, SetGatewayClient::NAME) => one(call, |it| api.set_gateway_client(it)).await,
         (INTERFACE, RemoveGatewayClient::NAME) => one(call, |it| api.remove_gateway_client(it)).await,

@@ -23,7 +23,8 @@ pub(crate) fn is_addressed_to(url: &Url, headers: &HeaderMap) -> bool {
     host.to_str().is_ok_and(|host| is_authority_of(url, host))
 }
 
-fn is_authority_of(url: &Url, host: &str) -> bool {
+/// Whether this is the host and the port of `url`.
+pub(crate) fn is_authority_of(url: &Url, host: &str) -> bool {
     let with_port = |port| format!("{}:{port}", url.host_str().unwrap_or_default());
     match url.port() {
         Some(port) => host.eq_ignore_ascii_case(&with_port(port)),

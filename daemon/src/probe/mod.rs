@@ -15,7 +15,7 @@ use imgurd_proto::{Finding, Findings, Health};
 use zbus::Connection;
 use zbus::fdo::DBusProxy;
 
-use crate::access::GatewayClients;
+use crate::access::{GatewayClients, Permits};
 use crate::bus::Bus;
 use crate::config::{SettingsEditor, StoreKind};
 use crate::consent::browser;
@@ -31,6 +31,7 @@ pub struct Probe {
     pub(crate) store: Arc<dyn TokenStore>,
     pub(crate) editor: Arc<SettingsEditor>,
     pub(crate) clients: GatewayClients,
+    pub(crate) permits: Permits,
     /// The directory for state.
     pub(crate) state: PathBuf,
 }
@@ -58,15 +59,15 @@ impl Probe {
             self.browser(),
             join_all(endpoints.iter().map(endpoint::Endpoint::look)),
         );
-        let file =
-            self.editor.presence().err().map(|error| Finding::error("configuration", Health::Fail, error));
-        let gateway = self.gateway();
-        [disk, bus, store, notifications, browser]
-            .into_iter()
-            .chain(endpoints)
-            .chain(file)
-            .chain(gateway)
-            .collect()
+        let file = self.editor.presence().err();
+        let file = file.map(|error| Finding::error("configuration", Health::Fail, error));
+        let rest = endpoints.into_iter().chain(file).chain(self.permits()).chain(self.gateway());
+        [disk, bus, store, notifications, browser].into_iter().chain(rest).collect()
+    }
+
+    /// `None` if imgurd can read its permits.
+    fn permits(&self) -> Option<Finding> {
+        Some(Finding::error("permits", Health::Fail, self.permits.all().err()?))
     }
 
     /// `None` while the gateway is off.

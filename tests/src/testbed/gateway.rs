@@ -15,7 +15,7 @@ pub const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
 /// A Python program that opens the authorization URL in its argument and presses *Allow* itself. It prints the
-/// statuses of the page and of the answer.
+/// statuses of the page and of the answer. With a second argument, it only sends the answer to the question with that ID.
 pub const ALLOWS_ITSELF: &str = "
 import re, sys, urllib.error, urllib.parse, urllib.request
 class Stay(urllib.request.HTTPRedirectHandler):
@@ -25,9 +25,13 @@ def ask(url, form=None):
     try: answer = opener.open(url, form and urllib.parse.urlencode(form).encode())
     except urllib.error.HTTPError as error: answer = error
     return answer.status, answer.read().decode()
-status, page = ask(sys.argv[1])
-form = {'id': re.search('name=\"id\" value=\"(.*?)\"', page)[1], 'decision': 'allow'}
-print(status, *ask(sys.argv[1].split('?')[0], form)[:1])
+url, *ids = sys.argv[1:]
+statuses = []
+if not ids:
+    status, page = ask(url)
+    statuses.append(status)
+    ids = re.findall('name=\"id\" value=\"(.*?)\"', page)
+print(*statuses, *(ask(url.split('?')[0], {'id': id, 'decision': 'allow'})[0] for id in ids))
 ";
 
 /// An open gateway with the client `postman`.

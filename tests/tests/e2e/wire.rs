@@ -73,6 +73,9 @@ fn a_parameter_of_the_wrong_type_is_named() {
         ("GetToken", json!({ "min_valid_s": "60" }), "min_valid_s"),
         ("GetToken", json!({ "wait_ms": 1.5 }), "wait_ms"),
         ("RejectToken", json!({}), "access_token"),
+        ("GetToken", json!(["mytoken", 60]), "parameters"),
+        ("ListPermits", json!([]), "parameters"),
+        ("org.varlink.service.GetInfo", json!([]), "parameters"),
         ("AddAccount", json!({ "account": "x", "settings": { "flow": "magic" } }), "settings.flow"),
         ("CompleteLogin", json!({ "login_id": "x" }), "response"),
         (DESCRIBE, json!({}), "interface"),
@@ -81,6 +84,9 @@ fn a_parameter_of_the_wrong_type_is_named() {
         assert_eq!(error_of(&answer), "org.varlink.service.InvalidParameter", "{method} {parameters}");
         assert_eq!(answer["parameters"]["parameter"], named);
     }
+    // A message must be an object as well.
+    wire.send(&json!(["org.varlink.service.GetInfo"]));
+    wire.expect_hang_up();
 }
 
 #[test]

@@ -1,6 +1,7 @@
 use std::path::PathBuf;
 
 use super::*;
+use crate::access::may_be_title;
 use crate::config::{ConfigFile, parse};
 
 const WAIT: Duration = Duration::from_secs(20);
@@ -40,6 +41,11 @@ fn a_sandbox_cannot_take_the_name_of_a_unit_or_of_a_keyword() {
         ("remote", "sandbox:remote"),
     ] {
         assert_eq!(sandboxed(name).title().as_deref(), Some(title));
+        assert_eq!(sandboxed(name).name(), title, "the journal shows the same name");
+        assert!(may_be_title(title), "{title}");
+    }
+    for title in ["firefox", "gateway", "", " ", "sandbox:", "org.example.App "] {
+        assert!(!may_be_title(title), "{title}");
     }
 }
 

@@ -67,6 +67,27 @@ async fn the_oldest_refresh_tokens_are_dropped_beyond_the_limit() {
 }
 
 #[tokio::test]
+async fn a_refresh_token_in_use_is_not_dropped_beyond_the_limit() {
+    let (_home, clients) = home();
+    clients.register("n8n").await.unwrap();
+    let (used, _) = clients.issue("n8n", "me").await.unwrap();
+    let (idle, _) = clients.issue("n8n", "me").await.unwrap();
+    for _ in 0..2 * MOST_HANDLES {
+        clients.issue("n8n", "me").await.unwrap();
+        assert_eq!(show(&clients, "n8n", &used).await, Rotated::Kept);
+    }
+    assert_eq!(show(&clients, "n8n", &idle).await, Rotated::Void);
+    // A program that rotates its own refresh tokens takes none from another program.
+    let (other, _) = clients.issue("spa", "me").await.unwrap();
+    let (mut own, _) = clients.issue("spa", "me").await.unwrap();
+    for _ in 0..2 * MOST_HANDLES {
+        let Rotated::Replaced(new) = show(&clients, "spa", &own).await else { panic!("the token is valid") };
+        own = new;
+    }
+    assert!(matches!(show(&clients, "spa", &other).await, Rotated::Replaced(_)));
+}
+
+#[tokio::test]
 async fn a_damaged_file_is_reported_and_not_changed() {
     let (home, clients) = home();
     fs::write(home.path().join("gateway"), "{").unwrap();

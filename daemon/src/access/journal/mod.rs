@@ -84,7 +84,8 @@ impl Journal {
         account: Option<&str>,
         reason: Option<&str>,
     ) {
-        let (kind, at) = (kind(caller, outcome, method, account, reason), unix_time());
+        let application = caller.name();
+        let (kind, at) = (kind(caller, &application, outcome, method, account, reason), unix_time());
         let is_counted = {
             let mut folds = lock(&self.counted);
             let kind = folds.counted_as(kind);
@@ -175,6 +176,7 @@ fn unavailable(reason: &str) -> Error {
 
 fn kind<'a>(
     caller: &'a Caller,
+    application: &'a str,
     outcome: Outcome,
     method: Option<&'a str>,
     account: Option<&'a str>,
@@ -186,7 +188,7 @@ fn kind<'a>(
         account: account.map(shortened),
         method: method.map(shortened),
         wire: caller.wire,
-        application: caller.application.name(),
+        application,
         sandboxed,
         uid: caller.uid,
         program: caller.program.as_deref().filter(|_| !sandboxed).map(shortened),

@@ -15,7 +15,11 @@ fn caller() -> Caller {
 
 fn note(account: &str) -> JournalEntry {
     let caller = caller();
-    entry(&kind(&caller, Outcome::Granted, Some("GetToken"), Some(account), None), &caller, 100)
+    entry(
+        &kind(&caller, caller.application.name(), Outcome::Granted, Some("GetToken"), Some(account), None),
+        &caller,
+        100,
+    )
 }
 
 fn file() -> (TempDir, PathBuf, JournalFile) {
@@ -225,7 +229,7 @@ proptest! {
         for outcome in [Outcome::Granted, Outcome::Denied] {
             for wire in [Wire::Socket, Wire::Remote, Wire::Bus] {
                 let caller = Caller::new(1000, pid, wire);
-                let kind = kind(&caller, outcome, Some("RejectToken"), Some(&token.account), None);
+                let kind = kind(&caller, caller.application.name(), outcome, Some("RejectToken"), Some(&token.account), None);
                 let line = serde_json::to_string(&entry(&kind, &caller, 100)).unwrap();
                 prop_assert!(!line.contains(token.access_token.expose()));
                 prop_assert!(!line.contains('\n') && line.len() < 4096);

@@ -56,6 +56,8 @@ impl Api {
     }
 
     pub(in crate::ipc) async fn remove_account(&self, call: RemoveAccount) -> Result<SignedOut, Error> {
+        // Before anything is changed.
+        self.gate.permits().all()?;
         let mut revoked = None;
         if call.revoke.unwrap_or(false) {
             self.check_revocable(&call.account)?;
@@ -63,7 +65,17 @@ impl Api {
         }
         let config = self.editor.change(|file| file.remove(&call.account))?;
         self.configure(config).await?;
-        Ok(signed_out(revoked))
+        let forgotten = self.forget_permits(&call.account).await;
+        forgotten.map(|()| signed_out(revoked)).map_err(|error| Error::StoreUnavailable {
+            reason: half_removed(&call.account, &error.to_string()),
+        })
+    }
+
+    /// Forgets what was permitted for an account, because a later account with that name is another one.
+    async fn forget_permits(&self, account: &str) -> Result<(), Error> {
+        self.clients.note_change();
+        self.gate.permits().remove_account(account.to_owned()).await?;
+        self.clients.revoke_account(account).await
     }
 
     /// Reads a new `ca_file`, in a thread for blocking work.
@@ -129,6 +141,13 @@ impl Api {
 
 fn signed_out(revoked: Revoked) -> SignedOut {
     SignedOut { revoked: revoked.as_ref().map(Result::is_ok), note: revoked.and_then(Result::err) }
+}
+
+fn half_removed(name: &str, reason: &str) -> String {
+    format!(
+        "imgurd removed {name}, but not what you permitted for it: {reason}. Then run `imgurctl permit list`, and revoke what \
+         is left for {name}"
+    )
 }
 
 fn half_added(name: &str, reason: &str) -> String {

@@ -32,12 +32,13 @@ fn api() -> Api {
     let keeper =
         keeper::spawn(&config, Arc::new(HttpProvider::default()), Arc::<MemoryStore>::default(), clock);
     let editor = Arc::new(SettingsEditor::new(ConfigFile::new(PathBuf::new()), config));
-    let gate = Gate::new(editor.clone(), Permits::load(PathBuf::new()), Prompts::new().0);
+    let permits = Permits::load(PathBuf::new());
+    let gate = Gate::new(editor.clone(), permits.clone(), Prompts::new().0);
     let journal = journal::spawn(PathBuf::from("/nowhere/journal"));
     let clients = GatewayClients::new("/nonexistent/gateway".into());
     let store = Arc::<MemoryStore>::default();
     let (bus, kind, state) = (None, StoreKind::Memory, PathBuf::new());
-    let probe = Probe { bus, kind, store, editor: editor.clone(), clients: clients.clone(), state };
+    let probe = Probe { bus, kind, store, editor: editor.clone(), clients: clients.clone(), permits, state };
     let (logins, rejections) = (Logins::new(keeper.clone()), Rejections::default());
     Api { keeper, logins, editor, gate, journal, probe, clients, rejections }
 }

@@ -5,7 +5,9 @@ pub(crate) mod table;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
+use std::process::Command;
 
+use imgurd_proto::{Finding, Health};
 use imgurd_tests::fake::Behaviour;
 use imgurd_tests::testbed::{ACCOUNT, Sandbox, Scene, Testbed};
 use imgurd_tests::wire::{Wire, error_of, token_of};
@@ -77,14 +79,53 @@ fn a_damaged_permits_file_denies_callers_and_is_not_overwritten() {
     fs::write(&file, half).unwrap();
     scene.start();
     let refused = remote(&scene).call("GetToken", &json!({}));
-    assert!(reason(&refused).contains(file.to_str().unwrap()), "{refused}");
+    assert!(reason(&refused).contains("`imgurctl doctor`"), "{refused}");
     fails(|command| scene.ctl(command), &["permit", "allow", "remote"], 7, "StoreUnavailable");
     assert_eq!(fs::read(&file).unwrap(), half);
-    // Programs whose rule is `allow` still get their token.
-    scene.token();
+    // Only a program that a rule names does not depend on permits.
+    let config = fs::read_to_string(scene.bed.config_file()).unwrap();
+    scene.bed.configure(&format!("{config}\n[accounts.{ACCOUNT}.access]\nremote = \"allow\"\n"));
+    scene.daemon().reload();
+    token_of(&remote(&scene).call("GetToken", &json!({})));
+    scene.bed.configure(&config);
+    scene.daemon().reload();
     fs::remove_file(&file).unwrap();
     scene.ctl(&["permit", "allow", "remote"]).success();
     token_of(&remote(&scene).call("GetToken", &json!({})));
+}
+
+#[test]
+fn a_program_that_was_denied_stays_denied_while_the_permits_file_is_damaged() {
+    let mut scene = Scene::file(Behaviour::default()).signed_in();
+    scene.token();
+    let entries = scene.ctl(&["journal", "--json"]).success().json();
+    scene.ctl(&["permit", "deny", entries["application"].as_str().unwrap()]).success();
+    fails(|command| scene.ctl(command), &["token"], 5, "AccessDenied");
+    let file = scene.bed.state_home().join("imgurd/permits");
+    let whole = fs::read(&file).unwrap();
+    let damages: [&dyn Fn(); 3] =
+        [&|| fs::write(&file, "{\"x\n").unwrap(), &|| fs::write(&file, "").unwrap(), &|| {
+            let made = Command::new("mkfifo").arg(&file).status();
+            assert!(made.unwrap().success());
+        }];
+    for damage in damages {
+        scene.stop();
+        fs::remove_file(&file).unwrap();
+        damage();
+        scene.start();
+        let refused = scene.ctl(&["token"]).exits(5);
+        assert!(refused.stderr.contains(file.to_str().unwrap()), "{}", refused.stderr);
+        let findings: Vec<Finding> =
+            serde_json::from_value(scene.ctl(&["doctor", "--json"]).exits(1).json()).unwrap();
+        let is_it = |finding: &&Finding| finding.check == "permits" && finding.result == Health::Fail;
+        let found = findings.iter().find(is_it).unwrap_or_else(|| panic!("{findings:?}"));
+        assert!(found.detail.contains("repair the file"), "{found:?}");
+    }
+    // imgurd notices that the file is repaired.
+    fs::remove_file(&file).unwrap();
+    fs::write(&file, whole).unwrap();
+    let refused = scene.ctl(&["token"]).exits(5);
+    assert!(refused.stderr.contains("imgurctl permit allow"), "{}", refused.stderr);
 }
 
 #[test]

@@ -188,6 +188,19 @@ fn requests_of_websites_and_for_other_host_names_are_refused() {
         assert_eq!(http::get_with(&metadata, &[("Host", host)]).unwrap().status, 421, "{host}");
     }
     assert!(exchange(&gateway, format!("GET {METADATA} HTTP/1.0\r\n\r\n").as_bytes()).contains(" 421 "));
+    // A target in absolute form is for its own host, whatever `Host` says.
+    let absolute = |target: &str| {
+        let head = format!("GET {target}{METADATA} HTTP/1.1\r\nHost: {}\r\n\r\n", gateway.listen);
+        exchange(&gateway, head.as_bytes())
+    };
+    assert!(absolute(&gateway.base).contains(" 200 "));
+    for target in [
+        "http://evil.example",
+        &format!("http://evil.example:{port}"),
+        &format!("https://{}", gateway.listen),
+    ] {
+        assert!(absolute(target).contains(" 421 "), "{target}");
+    }
     let form =
         [("grant_type", "client_credentials"), ("client_id", "postman"), ("client_secret", &gateway.secret)];
     for site in ["cross-site", "same-site"] {

@@ -2,11 +2,12 @@
 
 use std::fs;
 use std::net::TcpListener;
+use std::thread;
 
 use imgurd_tests::fake::{Behaviour, Endpoint, Fault};
-use imgurd_tests::http;
+use imgurd_tests::http::{self, Answer};
 use imgurd_tests::testbed::gateway::{ALLOWS_ITSELF, Gateway, json, parameter, question_id, redemption};
-use imgurd_tests::testbed::{Scene, Testbed};
+use imgurd_tests::testbed::{ACCOUNT, Scene, Testbed};
 use serde_json::{Map, Value};
 
 const CALLBACK: &str = Gateway::CALLBACK;
@@ -15,9 +16,9 @@ const CALLBACK: &str = Gateway::CALLBACK;
 fn a_sandboxed_program_cannot_allow_access() {
     let gateway = Gateway::signed_in();
     gateway.add_public("spa");
-    let allows_itself = |sandbox: &[&str], client: &str| {
+    let allows_itself = |sandbox: &[&str], client: &str, id: &[&str]| {
         let url = gateway.question_url(client);
-        let words = [sandbox, &["/usr/bin/python3", "-c", ALLOWS_ITSELF, &url]].concat();
+        let words = [sandbox, &["/usr/bin/python3", "-c", ALLOWS_ITSELF, &url], id].concat();
         let mut command = gateway.scene.bed.command(words[0]);
         command.args(&words[1..]);
         gateway.scene.bed.start(command).finish().success().stdout.trim().to_owned()
@@ -36,12 +37,28 @@ fn a_sandboxed_program_cannot_allow_access() {
     ];
     for sandbox in [&mounts[..], &all] {
         for client in ["postman", "spa"] {
-            assert_eq!(allows_itself(sandbox, client), "200 400", "{sandbox:?}");
+            assert_eq!(allows_itself(sandbox, client, &[]), "400", "{sandbox:?}");
+            let page = gateway.question(client);
+            assert_eq!(allows_itself(sandbox, client, &[question_id(&page)]), "400", "{sandbox:?}");
         }
     }
     assert!(!gateway.scene.ctl(&["permit", "list"]).success().stdout.contains("gateway:"));
     // Outside a sandbox, a program may do what the user may do.
-    assert_eq!(allows_itself(&[], "spa"), "200 303");
+    assert_eq!(allows_itself(&[], "spa", &[]), "200 303");
+}
+
+#[test]
+fn a_sandboxed_program_learns_no_name_from_the_page_and_pushes_out_no_question() {
+    let gateway = Gateway::signed_in();
+    let page = gateway.question("postman");
+    let opens = "for i in $(seq 70); do curl --silent --noproxy '*' \"$1\"; done";
+    let url = gateway.question_url("postman");
+    let mut command = gateway.scene.bed.command("bwrap");
+    command.args(["--die-with-parent", "--dev-bind", "/", "/", "sh", "-c", opens, "sh", &url]);
+    let shown = gateway.scene.bed.start(command).finish().success().stdout;
+    assert_eq!(shown.matches("imgurctl permit allow gateway:NAME ACCOUNT").count(), 70, "{shown}");
+    assert!(!shown.contains(ACCOUNT) && !shown.contains("postman"), "{shown}");
+    assert_eq!(gateway.decide(&page, "allow").status, 303);
 }
 
 #[test]
@@ -72,6 +89,19 @@ fn a_refresh_token_is_invalid_once_its_client_uses_another_account() {
     let (_, handle) = gateway.tokens();
     gateway.scene.ctl(&["account", "add", "other", "--client-id", "cid-of-a-test"]).success();
     gateway.scene.ctl(&["gateway", "add", "postman", "other"]).success();
+    assert_eq!(json(&gateway.refresh(&handle), 400)["error"], "invalid_grant");
+}
+
+#[test]
+fn what_a_client_of_the_default_account_has_is_invalid_once_another_account_is_the_default() {
+    let gateway = Gateway::signed_in();
+    gateway.add_public("spa");
+    let (_, handle) = gateway.tokens();
+    let (page, code) = (gateway.question("spa"), gateway.code("postman"));
+    gateway.scene.ctl(&["account", "add", "other", "--client-id", "cid-of-a-test"]).success();
+    gateway.scene.ctl(&["account", "default", "other"]).success();
+    assert_eq!(json(&gateway.redeem(&code), 400)["error"], "invalid_grant");
+    assert_eq!(gateway.decide(&page, "allow").status, 400);
     assert_eq!(json(&gateway.refresh(&handle), 400)["error"], "invalid_grant");
 }
 
@@ -113,13 +143,6 @@ fn a_client_whose_secret_is_lost_needs_a_new_one() {
 }
 
 #[test]
-fn a_permit_for_an_unknown_client_is_refused() {
-    let gateway = Gateway::signed_in();
-    let refused = gateway.scene.ctl(&["permit", "allow", "gateway:nobody"]).exits(2);
-    assert!(refused.stderr.contains("imgurctl gateway list"), "{}", refused.stderr);
-}
-
-#[test]
 fn a_second_click_repeats_the_first_answer() {
     let gateway = Gateway::signed_in();
     let page = gateway.question("postman");
@@ -139,18 +162,6 @@ fn a_code_survives_a_moment_without_a_grant() {
     assert_eq!(json(&gateway.redeem(&code), 400)["error"], "invalid_grant");
     gateway.scene = gateway.scene.signed_in();
     json(&gateway.redeem(&code), 200);
-}
-
-#[test]
-fn an_address_in_use_keeps_the_gateway_at_its_old_address() {
-    let gateway = Gateway::signed_in();
-    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = taken.local_addr().unwrap().to_string();
-    gateway.scene.ctl(&["gateway", "on", "--listen", &address]).exits(2);
-    assert_eq!(gateway.question("postman").status, 200);
-    let on = gateway.scene.ctl(&["gateway", "on"]).success();
-    let on = [on.stdout, on.stderr].concat();
-    assert!(on.contains(&gateway.listen), "the gateway keeps its address: {on}");
 }
 
 #[test]
@@ -179,15 +190,6 @@ fn a_client_of_an_account_without_a_grant_is_told_to_sign_in_however_often_it_re
     for _ in 0..4 {
         assert_eq!(json(&gateway.refresh(&handle), 400)["error"], "invalid_grant");
     }
-}
-
-#[test]
-fn the_gateway_and_a_callback_cannot_have_the_same_port() {
-    let gateway = Gateway::signed_in();
-    let callback = gateway.url("/callback");
-    let refused = gateway.scene.ctl(&["account", "set", "--redirect-uri", &callback]);
-    assert!(refused.complaint().contains("listen is the address of the callback"), "{refused:?}");
-    assert_eq!(gateway.question("postman").status, 200);
 }
 
 #[test]
@@ -249,10 +251,85 @@ fn on_a_full_disk_gateway_clients_are_neither_added_nor_removed() {
     }
     let listed = gateway.scene.ctl(&["gateway", "list"]).success().stdout;
     assert!(listed.contains("postman") && !listed.contains("late"), "{listed}");
-    assert_eq!(gateway.question("postman").status, 200);
+    let credentials = [("grant_type", "client_credentials")];
+    assert_eq!(json(&gateway.token_as_postman(&credentials), 400)["error"], "unauthorized_client");
     disk.clear();
     gateway.scene.ctl(&["permit", "allow", "gateway:postman"]).success();
-    json(&gateway.token_as_postman(&[("grant_type", "client_credentials")]), 200);
+    json(&gateway.token_as_postman(&credentials), 200);
     gateway.scene.ctl(&["gateway", "add", "late"]).success();
     gateway.scene.ctl(&["gateway", "remove", "postman"]).success();
+}
+
+#[test]
+fn while_the_permits_file_is_damaged_a_client_is_told_to_wait_and_keeps_its_refresh_token() {
+    let gateway = Gateway::signed_in();
+    let (_, handle) = gateway.tokens();
+    let file = gateway.scene.bed.state_home().join("imgurd/permits");
+    let whole = fs::read(&file).unwrap();
+    fs::write(&file, "{\"x\n").unwrap();
+    gateway.scene.ctl(&["permit", "list"]).exits(7);
+    assert_eq!(json(&gateway.refresh(&handle), 503)["error"], "temporarily_unavailable");
+    let page = gateway.question("postman");
+    assert!(page.status == 503 && page.text.contains("imgurctl doctor"), "{}", page.text);
+    fs::write(&file, whole).unwrap();
+    json(&gateway.refresh(&handle), 200);
+}
+
+#[test]
+fn a_new_account_does_not_inherit_what_was_permitted_for_an_earlier_one_of_its_name() {
+    let gateway = Gateway::signed_in();
+    let (scene, show) =
+        (&gateway.scene, || gateway.scene.ctl(&["account", "show", "--json"]).success().json());
+    let (_, handle) = gateway.tokens();
+    let code = gateway.code("postman");
+    let client_id = show()["settings"]["client_id"].as_str().unwrap().to_owned();
+    scene.ctl(&["permit", "allow", "org.example.App"]).success();
+    scene.ctl(&["account", "remove", ACCOUNT]).success();
+    scene.ctl(&["account", "add", ACCOUNT, "--client-id", &client_id]).success();
+    assert!(scene.ctl(&["permit", "list"]).success().stdout.is_empty());
+    scene.ctl(&["permit", "allow", "gateway:postman"]).success();
+    assert_eq!(json(&gateway.redeem(&code), 400)["error"], "invalid_grant");
+    assert_eq!(json(&gateway.refresh(&handle), 400)["error"], "invalid_grant");
+}
+
+/// What a client gets that refreshes while `change` happens.
+fn refresh_during(change: impl FnOnce(&Scene), renewed_first: bool) -> (Gateway, String, Answer) {
+    let gateway = Gateway::signed_in();
+    let (_, handle) = gateway.tokens();
+    if renewed_first {
+        json(&gateway.refresh(&handle), 200);
+    }
+    let fake = &gateway.scene.fake;
+    let gate = fake.hold(Endpoint::Token);
+    let asked = fake.requests(Endpoint::Token).len();
+    let answer = thread::scope(|scope| {
+        let refresh = scope.spawn(|| gateway.refresh(&handle));
+        fake.wait_for_requests(Endpoint::Token, asked + 1);
+        change(&gateway.scene);
+        gate.release();
+        refresh.join().unwrap()
+    });
+    (gateway, handle, answer)
+}
+
+#[test]
+fn a_change_while_a_client_waits_counts_for_its_answer() {
+    for renewed_first in [false, true] {
+        let other_account = |scene: &Scene| {
+            scene.ctl(&["account", "add", "other", "--client-id", "cid-of-a-test"]).success();
+            scene.ctl(&["gateway", "add", "postman", "other"]).success();
+        };
+        let (gateway, handle, answer) = refresh_during(other_account, renewed_first);
+        assert_eq!(json(&answer, 400)["error"], "invalid_grant");
+        assert_eq!(json(&gateway.refresh(&handle), 400)["error"], "invalid_grant");
+
+        let revoked = |scene: &Scene| drop(scene.ctl(&["permit", "revoke", "gateway:postman"]).success());
+        let (gateway, handle, answer) = refresh_during(revoked, renewed_first);
+        assert_eq!(json(&answer, 400)["error"], "invalid_grant");
+        assert_eq!(json(&gateway.refresh(&handle), 400)["error"], "invalid_grant");
+
+        let removed = |scene: &Scene| drop(scene.ctl(&["gateway", "remove", "postman"]).success());
+        let (_, _, answer) = refresh_during(removed, renewed_first);
+        assert_eq!(json(&answer, 401)["error"], "invalid_client");
+    }
 }
