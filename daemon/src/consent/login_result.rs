@@ -1,10 +1,17 @@
-//! How a login ends.
+//! What callers tell a login, and how it ends.
 
-use imgurd_proto::Error;
+use imgurd_proto::{Error, Secret};
+use tokio::sync::oneshot;
 
 use crate::keeper::SignedIn;
 
 pub(crate) type LoginResult = Result<SignedIn, Error>;
+
+/// A request of a caller to a login.
+pub(super) enum Submission {
+    Answer { response: Secret, reply: oneshot::Sender<LoginResult> },
+    Cancel,
+}
 
 pub(super) fn cancelled(account: &str) -> Error {
     Error::login(format!("The sign-in was cancelled; run `imgurctl login {account}` to try again"))

@@ -33,9 +33,9 @@ pub use device::UserCode;
 use ended_logins::EndedLogins;
 use lingering::Lingering;
 use listener::{Listener, Listeners};
-use login_result::{LoginResult, cancelled, expired};
+use login_result::{LoginResult, Submission, cancelled, expired};
 use server::Server;
-use session::{Running, Session, Submission};
+use session::{Running, Session};
 
 /// The options of a login.
 #[derive(Clone, Debug)]

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use imgurd_proto::{Account, Error, Flow, Secret};
 use oauth2::RedirectUrl;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -18,7 +18,7 @@ use super::device::Polls;
 use super::ended_logins::EndedLogins;
 use super::lingering::Lingering;
 use super::listener::{Farewell, LastPages, Listener, Visit};
-use super::login_result::{LoginResult, cancelled, expired};
+use super::login_result::{LoginResult, Submission, cancelled, expired};
 use super::page::Page;
 use super::server::Server;
 use crate::grant::Fingerprints;
@@ -27,12 +27,6 @@ use crate::provider::{Authorization, TokenRequest};
 
 /// The pauses before imgurd sends the answer to a busy server again.
 const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(3)];
-
-/// A request of a caller to a login.
-pub(super) enum Submission {
-    Answer { response: Secret, reply: oneshot::Sender<LoginResult> },
-    Cancel,
-}
 
 pub(super) struct Session {
     pub(super) keeper: Keeper,
