@@ -42,7 +42,7 @@ impl Content {
     pub(super) fn credential(&self) -> Option<&Secret> {
         match self {
             Self::Code(secret) | Self::Pin(secret) => Some(secret),
-            Self::Tokens(tokens) => Some(&tokens.access_token),
+            Self::Tokens(tokens) => tokens.access_token.as_ref(),
             Self::Denied { .. } | Self::Error { .. } => None,
         }
     }

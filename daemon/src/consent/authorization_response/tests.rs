@@ -245,7 +245,7 @@ proptest! {
         let answer = from_paste(&Secret::from(text), Flow::Token).unwrap();
         prop_assert_eq!(answer.state, Some(Secret::from(state)));
         let Content::Tokens(tokens) = answer.content else { return Err(TestCaseError::fail("no tokens")) };
-        prop_assert_eq!(tokens.access_token, Secret::from(access));
+        prop_assert_eq!(tokens.access_token, Some(Secret::from(access)));
         prop_assert_eq!(tokens.refresh_token, Some(Secret::from(refresh)));
         prop_assert_eq!(tokens.expires_in, Some(expires_in));
         prop_assert_eq!(tokens.username, text::name(&name));

@@ -153,6 +153,7 @@ impl Machine {
         // The names in the imported text prove nothing.
         let (username, account_id) = (tokens.username.clone(), tokens.account_id.clone());
         let said = Grant { username, account_id, ..old.clone() };
+        let lacks_access_token = tokens.access_token.is_none();
         let candidate = self.renew(&old, tokens, self.now.at);
         let fits = old.issuer.is(&self.config.issuer());
         self.record.displaced[index].grant = candidate.clone();
@@ -160,6 +161,10 @@ impl Machine {
         if !fits {
             let reason = format!("The grant works, but imgurd set it aside, because {CHANGED_MEANWHILE}");
             return self.reply(ticket, Err(Error::login(reason)));
+        }
+        if lacks_access_token {
+            self.supersede(generation, op);
+            return self.reply(ticket, Err(Error::unavailable(self.set_aside_without_access_token())));
         }
         let Some(current) = self.working().filter(|_| !replace) else {
             return self.promote(index, op, ticket);

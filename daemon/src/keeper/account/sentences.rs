@@ -76,6 +76,20 @@ impl Machine {
         )
     }
 
+    /// The beginning of a sentence.
+    pub(super) fn lacks_access_token() -> String {
+        "the server's answer has a new refresh token, which imgurd keeps, but no access token that can be read"
+            .to_owned()
+    }
+
+    pub(super) fn set_aside_without_access_token(&self) -> String {
+        format!(
+            "The server's answer has a refresh token, but no access token that can be read, so imgurd keeps the current \
+             grant and set the new one aside; run `imgurctl restore {}` to try it",
+            self.name
+        )
+    }
+
     pub(super) fn nothing_to_restore(&self) -> Error {
         let reason = format!(
             "{} has no earlier grant to restore (kept for 30 days); run `imgurctl login {0}`",

@@ -219,6 +219,20 @@ fn a_success_without_tokens_is_in_doubt(#[case] status: u16, #[case] body: &str)
 }
 
 #[rstest]
+#[case::new("bb33", r#""access_token":"""#, true)]
+#[case::the_one_that_was_sent("bb22", r#""access_token":"""#, false)]
+#[case::with_an_error("bb33", r#""error":"server_error""#, false)]
+fn an_answer_without_an_access_token_grants_a_new_refresh_token(
+    #[case] refresh_token: &str,
+    #[case] other: &str,
+    #[case] is_granted: bool,
+) {
+    let body = format!(r#"{{"refresh_token":"{refresh_token}",{other}}}"#);
+    let answer = classify(StatusCode::OK, &HeaderMap::new(), body.as_bytes(), false, &["bb22".into()]);
+    assert_eq!(matches!(answer, Answer::Granted(_)), is_granted, "{answer:?}");
+}
+
+#[rstest]
 #[case::possible_tokens(200, Delivery::InDoubt)]
 #[case::an_error(400, Delivery::Answered)]
 #[case::server_error(503, Delivery::Answered)]
