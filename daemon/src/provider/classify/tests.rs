@@ -334,3 +334,18 @@ fn limits_the_length_of_a_description() {
     let Answer::Refused { reason } = answer(400, JSON, &body) else { panic!("the answer is not a refusal") };
     assert!(reason.len() < 300);
 }
+
+/// A client secret of one letter is in most words.
+#[test]
+fn shows_an_error_that_contains_the_letters_of_a_short_secret() {
+    for code in ["invalid_scope", "unsupported_grant_type", "access_denied", "foo_bar"] {
+        let body = format!(r#"{{"error":"{code}","error_description":"No s today"}}"#);
+        let secrets = ["s".into(), "ed".into()];
+        let answer = classify(StatusCode::BAD_REQUEST, &HeaderMap::new(), body.as_bytes(), true, &secrets);
+        assert_eq!(answer, Answer::Refused { reason: format!("the server says “{code}”") });
+        let body = body.replace("No s today", "Scope x is gone");
+        let answer = classify(StatusCode::BAD_REQUEST, &HeaderMap::new(), body.as_bytes(), true, &secrets);
+        let reason = format!("the server says “{code}” (Scope x is gone)");
+        assert_eq!(answer, Answer::Refused { reason });
+    }
+}
