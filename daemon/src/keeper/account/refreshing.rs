@@ -256,7 +256,7 @@ impl Machine {
         self.forget_failures();
         if let Some(odd_type) = odd_type {
             // The refresh token is kept; the access token is useless.
-            self.misconfigured("client_id", Self::issues_other_tokens(&odd_type));
+            self.misconfigured("token_type", Self::issues_other_tokens(&odd_type));
         }
         self.supersede(generation, op);
         let settled = std::mem::take(&mut self.settling);
