@@ -6,9 +6,11 @@
 
 mod choice;
 mod field;
+mod label;
 mod shape;
 
 use std::mem;
+use std::slice::from_ref;
 
 pub use choice::{Choice, PassedOver, Target, choose};
 
@@ -43,7 +45,8 @@ pub struct Candidate {
 }
 
 /// Every grant in `text`, each refresh token once. The text may be JSON, an address or its parameters, lines of
-/// `KEY=value` or `key: value` (dotenv, shell, INI, YAML), or a bare refresh token.
+/// `KEY=value` or `key: value` (dotenv, shell, INI, YAML), any other text with a refresh token behind its name, or a
+/// bare refresh token.
 #[must_use]
 pub fn read(text: &str) -> Vec<Candidate> {
     let mut found = Vec::new();
@@ -54,6 +57,12 @@ pub fn read(text: &str) -> Vec<Candidate> {
     match shape::read(text) {
         Some(root) => collect(root, &Given::default(), &mut Vec::new(), &mut found),
         None => found.extend(bare(text)),
+    }
+    if found.is_empty() {
+        let labelled = label::read(text).into_iter();
+        found = labelled
+            .flat_map(|(prefix, given)| given.candidates(from_ref(&prefix), from_ref(&prefix)))
+            .collect();
     }
     let mut kept: Vec<Candidate> = Vec::new();
     for candidate in found {

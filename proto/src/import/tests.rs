@@ -104,6 +104,54 @@ fn finds_the_grant(#[case] text: &str) {
 }
 
 #[rstest]
+#[case("curl -d refresh_token=0123abcd -d client_id=c9 https://api.imgur.com/oauth2/token")]
+#[case("curl --form \"refresh_token=0123abcd\" --form client_id=c9 https://api.imgur.com/oauth2/token")]
+#[case(
+    "curl -d 'grant_type=refresh_token&refresh_token=0123%61bcd&client_id=c9' https://api.imgur.com/oauth2/token"
+)]
+#[case("docker run -e IMGUR_REFRESH_TOKEN=0123abcd image")]
+#[case("FROM debian\nENV IMGUR_REFRESH_TOKEN 0123abcd\n")]
+#[case("ENV IMGUR_REFRESH_TOKEN=0123abcd\n")]
+#[case("[Service]\nEnvironment=IMGUR_REFRESH_TOKEN=0123abcd\n")]
+#[case("[Service]\nEnvironment=\"IMGUR_REFRESH_TOKEN=0123abcd\"\n")]
+#[case("Token Name\nimgur\nAccess Token\nAT\nToken Type\nbearer\nrefresh_token\n0123abcd\n")]
+#[case("Access Token\nAT\nRefresh Token\n0123abcd\n")]
+#[case("Refresh Token\t0123abcd\tScope\tread\n")]
+#[case("<refresh_token>0123abcd</refresh_token>")]
+#[case(
+    "<Token><access_token>AT</access_token><refresh_token>0123abcd</refresh_token><client_id>c9</client_id></Token>"
+)]
+#[case(
+    "<dict>\n<key>refresh_token</key>\n<string>0123abcd</string>\n<key>scope</key>\n<string>1234567a</string></dict>"
+)]
+#[case("{:access_token=>\"AT\", :refresh_token=>\"0123abcd\"}")]
+#[case("$token = ['access_token' => 'AT', 'refresh_token' => '0123abcd'];")]
+#[case("Array\n(\n    [access_token] => AT\n    [refresh_token] => 0123abcd\n)\n")]
+#[case("array(1) {\n  [\"refresh_token\"]=>\n  string(8) \"0123abcd\"\n}\n")]
+#[case("process.env.IMGUR_REFRESH_TOKEN = '0123abcd';")]
+#[case("My refresh-token: 0123abcd. Keep it.")]
+#[case("print \"{\\\"refresh_token\\\":\\\"0123abcd\\\"}\" here")]
+fn finds_a_refresh_token_behind_its_name(#[case] text: &str) {
+    assert_eq!(taken(text).map(|found| found.refresh_token), Ok(Secret::from("0123abcd")), "{text}");
+}
+
+#[rstest]
+#[case(
+    "curl -d refresh_token=0123abcd -d client_id=another https://api.imgur.com/oauth2/token",
+    "The client ID"
+)]
+#[case("curl -d refresh_token=0123abcd https://oauth2.example/token", "may contain another service's")]
+#[case("docker run -e DROPBOX_REFRESH_TOKEN=0123abcd image", "may contain another service's")]
+#[case(
+    "docker run -e IMGUR_REFRESH_TOKEN=0123abcd -e IMGUR_REFRESH_TOKEN=4567abcd image",
+    "several refresh tokens"
+)]
+fn sends_no_labelled_token_in_doubt(#[case] text: &str, #[case] why: &str) {
+    let error = taken(text).unwrap_err();
+    assert!(error.contains(why) && !error.contains("0123abcd"), "{error}");
+}
+
+#[rstest]
 #[case("{\"a\":{\"refresh_token\":\"RT1\"},\"b\":{\"refresh_token\":\"RT2\"}}")]
 #[case(r#"[{"refresh_token":"RT1"},{"refresh_token":"RT2"}]"#)]
 #[case(r#"{"refresh_token":"RT1","refresh_token":"RT2"}"#)]
