@@ -75,16 +75,32 @@ pub fn read(text: &str) -> Vec<Candidate> {
 }
 
 fn bare(text: &str) -> Option<Candidate> {
-    let token = lone_credential(text).filter(|token| !field::is_placeholder(token) && !is_path(token))?;
+    let is_token = |token: &&str| !field::is_placeholder(token) && !is_path(token) && !is_encoded_json(token);
+    let token = lone_credential(text).filter(is_token)?;
     let given = Given { refresh_tokens: vec![token.to_owned()], ..Given::default() };
     given.candidates(&[], &[]).into_iter().next()
 }
 
 /// Whether it is the name of a file rather than its content.
 fn is_path(text: &str) -> bool {
-    ["~/", "./", "../", "/home/", "/root/", "/etc/", "/tmp/", "/run/", "/var/"]
-        .iter()
-        .any(|begin| text.starts_with(begin))
+    let begins = ["~/", "./", "../", "/home/", "/root/", "/etc/", "/tmp/", "/run/", "/var/"];
+    let ends = [".conf", ".env", ".export", ".ini", ".json", ".toml", ".txt", ".yaml", ".yml"];
+    begins.iter().any(|begin| text.starts_with(begin)) || ends.iter().any(|end| text.ends_with(end))
+}
+
+/// Whether it is JSON with a refresh token in Base64: that is `refresh_token` or `refreshToken` at each of the three
+/// offsets.
+fn is_encoded_json(text: &str) -> bool {
+    [
+        "cmVmcmVzaF90b2tlb",
+        "JlZnJlc2hfdG9rZW4",
+        "yZWZyZXNoX3Rva2Vu",
+        "cmVmcmVzaFRva2Vu",
+        "JlZnJlc2hUb2tlb",
+        "yZWZyZXNoVG9rZW4",
+    ]
+    .iter()
+    .any(|encoded| text.contains(encoded))
 }
 
 /// The one client secret that `text` gives by name, as files and programs write it; nothing if it gives none, or several.
