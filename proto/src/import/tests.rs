@@ -173,6 +173,12 @@ fn chooses_none_of_several_grants_unless_one_is_picked(#[case] text: &str) {
     }
 }
 
+#[test]
+fn a_number_for_the_only_grant_is_explained() {
+    let error = choose(read("refresh_token=RT"), &IMGUR).one(Some(2)).unwrap_err().to_string();
+    assert!(error.contains("only one refresh token") && error.contains("leave out `--pick`"), "{error}");
+}
+
 #[rstest]
 #[case(r#"{"refresh_token":"RT","client_id":"another"}"#, "client ID")]
 #[case(r#"{"refresh_token":"RT","token_url":"https://other.example/token"}"#, "token URL")]

@@ -129,8 +129,8 @@ impl Machine {
         let fits = self.record.displaced[index].grant.issuer.is(&self.config.issuer());
         match answer {
             Answer::Granted(tokens) => self.works(op, import, index, tokens),
-            Answer::Transient(Transient { reason, .. }) if replace && fits => {
-                self.reply(ticket, Err(kept_unverified(&reason)));
+            Answer::Transient(Transient { reason, .. }) if (replace || !is_new) && !of_login && fits => {
+                self.reply(ticket, Err(kept_unverified(&self.name, &reason)));
             }
             other => {
                 self.forget_candidate(generation, is_new);

@@ -241,10 +241,10 @@ pub(super) fn set_aside_for_its_issuer(grant: &Grant) -> Error {
 
 /// The imported grant is not verified, so it replaces none. The server may have received it, so imgurd does not
 /// delete it.
-pub(super) fn kept_unverified(reason: &str) -> Error {
+pub(super) fn kept_unverified(account: &str, reason: &str) -> Error {
     Error::unavailable(format!(
-        "imgurd could not verify the token: {reason}. It set the token aside and keeps the current grant; import it \
-         again with --replace when the server answers"
+        "imgurd could not verify the token: {reason}. It set the token aside and keeps the current grant; run \
+         `imgurctl restore {account}` when the server answers"
     ))
 }
 
