@@ -34,7 +34,7 @@ pub(crate) enum Unopened {
 }
 
 pub(crate) fn is_sealed(text: &str) -> bool {
-    text.trim_start().starts_with(BEGIN)
+    text.contains(BEGIN) || text.contains(END)
 }
 
 /// Seals a text. Fails if there are no random numbers.
@@ -83,10 +83,10 @@ fn armor(bytes: &[u8]) -> String {
     format!("{BEGIN}\n{}{END}\n", bytes.chunks(BYTES_A_LINE).map(line).collect::<String>())
 }
 
-/// Ignores spaces and line ends that pasting adds.
+/// Ignores what pasting adds: spaces and line ends, a mail's `>` before each line, and text before and after.
 fn unarmor(text: &str) -> Option<Vec<u8>> {
-    let digits = text.trim().strip_prefix(BEGIN)?.strip_suffix(END)?;
-    let digits: Vec<_> = digits.split_whitespace().flat_map(str::bytes).collect();
+    let (digits, _) = text.split_once(BEGIN)?.1.split_once(END)?;
+    let digits: Vec<_> = digits.bytes().filter(|byte| !byte.is_ascii_whitespace() && *byte != b'>').collect();
     let byte = |pair: &[u8]| u8::from_str_radix(str::from_utf8(pair).ok()?, 16).ok();
     digits.chunks(2).map(byte).collect()
 }
@@ -115,6 +115,17 @@ mod tests {
         {
             assert!(open(&text, &"correct horse".into()).is_ok(), "{text}");
         }
+    }
+
+    #[test]
+    fn finds_an_export_in_a_mail() {
+        let text = sealed();
+        let quoted = format!("> {}", text.trim_end().replace('\n', "\r\n> "));
+        for text in [quoted, format!("Hello,\nhere it is:\n{text}\n-- \nme\n")] {
+            assert!(is_sealed(&text) && open(&text, &"correct horse".into()).is_ok(), "{text}");
+        }
+        let (_, end) = text.split_at(text.len() / 2);
+        assert!(is_sealed(end) && open(end, &"correct horse".into()).err() == Some(Unopened::Damaged));
     }
 
     #[test]

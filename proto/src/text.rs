@@ -117,8 +117,8 @@ pub fn bare(text: &str) -> &str {
     text.trim_matches(|letter: char| letter.is_whitespace() || is_quote(letter) || is_zero_width(letter))
 }
 
-/// The address in `text`, without the quotes and brackets that mail and documents put around one (RFC 3986, appendix
-/// C), the punctuation of the sentence that it ends, and the backslashes that shells put before `?`, `=` and `&` in a
+/// The address in `text`, without the quotes, backticks and brackets that mail and documents put around one (RFC 3986,
+/// appendix C), the punctuation of the sentence that it ends, and the backslashes that shells put before `?`, `=` and `&` in a
 /// pasted one. A page may have escaped its `&`.
 #[must_use]
 pub fn bare_address(text: &str) -> Cow<'_, str> {
@@ -143,7 +143,7 @@ fn within_brackets(text: &str) -> &str {
     // A link in Markdown: `[text](address)`.
     let link = || text.strip_prefix('[')?.split_once("](")?.1.strip_suffix(')');
     let round = || within('(', ')').filter(|_| has_parameters(text));
-    within('<', '>').or_else(link).or_else(round).map_or(text, bare)
+    within('<', '>').or_else(|| within('`', '`')).or_else(link).or_else(round).map_or(text, bare)
 }
 
 /// An address without a character of punctuation behind it. A code that ends with such a character has it percent-encoded

@@ -194,8 +194,8 @@ impl AccountForm {
     }
 }
 
-/// Checks the name here too, before `account add` asks its questions.
-fn account_name(text: &str) -> Result<String, String> {
+/// Checks a new account's name here too, before `account add` asks its questions and `import` reads its text.
+pub(super) fn account_name(text: &str) -> Result<String, String> {
     let name = Some(text).filter(|text| is_account_name(text)).map(str::to_owned);
     name.ok_or_else(|| "a name has 1 to 64 letters, digits, `.`, `_` and `-`".into())
 }

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
 
+use super::account::account_name;
+
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   imgurctl export me > me.export                       # here, then on the other machine:
@@ -32,6 +34,7 @@ pub(crate) struct ExportArgs {
   imgurctl import < me.export      # asks for the passphrase; adds a missing account")]
 pub(crate) struct ImportArgs {
     /// Account [default: the exported account; for other grants, the default account]
+    #[arg(value_parser = account_name)]
     pub(crate) account: Option<String>,
     /// If the text has several grants, import number N
     #[arg(long, value_name = "N")]

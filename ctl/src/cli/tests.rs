@@ -81,6 +81,7 @@ fn says_that_a_wait_cannot_be_negative() {
 #[test]
 fn refuses_an_invalid_account_name() {
     assert!(refusal("imgurctl account add a/b").contains("letters, digits"));
+    assert!(refusal("imgurctl import a/b").contains("letters, digits"));
     assert!(parse(&format!("imgurctl account add {}", "a".repeat(65))).is_err());
     assert!(parse(&format!("imgurctl account add {}", "a".repeat(64))).is_ok());
 }

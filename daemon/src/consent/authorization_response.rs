@@ -1,5 +1,7 @@
 //! The authorization response, from the redirect or pasted by the user.
 
+use std::borrow::Cow;
+
 use imgurd_proto::text::{
     bare_address, credential, is_place, is_shortened, letters, lone_credential, printable_name,
 };
@@ -42,7 +44,7 @@ impl Content {
     pub(super) fn credential(&self) -> Option<&Secret> {
         match self {
             Self::Code(secret) | Self::Pin(secret) => Some(secret),
-            Self::Tokens(tokens) => Some(&tokens.access_token),
+            Self::Tokens(tokens) => tokens.access_token.as_ref(),
             Self::Denied { .. } | Self::Error { .. } => None,
         }
     }
@@ -166,7 +168,7 @@ fn is_parameter(name: &str) -> bool {
 /// Reads a pasted answer: the address of the redirect or its parameters, a code or a PIN, recognised by its shape. An
 /// ambiguous text is refused. The [session](super::session) compares the `state` of an address with the login's.
 pub(crate) fn from_paste(text: &Secret, flow: Flow) -> Result<AuthorizationResponse, Error> {
-    let text = &bare_address(text.expose());
+    let text = &unwrapped(text.expose());
     if text.is_empty() {
         return Err(refused(
             "The answer is empty; paste the PIN, the code or the whole address from the browser",
@@ -182,9 +184,12 @@ pub(crate) fn from_paste(text: &Secret, flow: Flow) -> Result<AuthorizationRespo
         let is_labelled = flow != Flow::Token && !text.contains(['?', '#', '&']);
         return from_address(query, fragment, flow, is_labelled);
     }
+    if has_scheme(text) {
+        return Err(refused(NotAResponse::Nothing.of_an_address()));
+    }
     // A single key press is not an answer.
-    let alone = lone_credential(text).filter(|text| text.len() >= SHORTEST);
-    let secret = Secret::from(alone.ok_or_else(|| {
+    let is_answer = |text: &&str| text.len() >= SHORTEST && !is_word(text, flow);
+    let secret = Secret::from(lone_credential(text).filter(is_answer).ok_or_else(|| {
         refused("That is not a PIN, a code or an address; paste one of them and nothing else")
     })?);
     let content = match flow {
@@ -203,6 +208,50 @@ pub(crate) fn from_paste(text: &Secret, flow: Flow) -> Result<AuthorizationRespo
         }
     };
     Ok(AuthorizationResponse { state: None, iss: None, content })
+}
+
+/// What pages, programs and people write before an answer: `Location: http://…`.
+const LABELS: [&str; 8] =
+    ["address", "authorization code", "code", "link", "location", "pin", "redirect url", "url"];
+
+/// The answer in a pasted text, without what is around it: a label, quotes, a copy of itself, or a second encoding.
+fn unwrapped(text: &str) -> Cow<'_, str> {
+    let text = bare_address(text);
+    let is_label = |label: &str| LABELS.iter().any(|known| known.eq_ignore_ascii_case(label.trim()));
+    let answer =
+        text.split_once(':').filter(|(label, _)| is_label(label)).map_or(&*text, |(_, answer)| answer);
+    let address = bare_address(answer);
+    let address = once(&address);
+    // All of an address is encoded: `http%3A%2F%2F…`.
+    let is_encoded = address.to_ascii_lowercase().contains("%3a%2f%2f") && !address.contains([':', '&', '=']);
+    match parse(address.as_bytes()).next().filter(|_| is_encoded) {
+        Some((address, _)) => address.into_owned().into(),
+        None => address.to_owned().into(),
+    }
+}
+
+/// An address that was pasted twice counts once.
+fn once(text: &str) -> &str {
+    let (first, second) = text.split_at(text.floor_char_boundary(text.len() / 2));
+    let is_twice = first.contains("://") && first.trim_end() == second.trim_start();
+    if is_twice { first.trim_end() } else { text }
+}
+
+/// Whether it begins like a URI without an authority, such as `about:blank`. No known code does.
+fn has_scheme(text: &str) -> bool {
+    let scheme = text.split_once(':').map_or("", |(scheme, _)| scheme);
+    scheme.len() > 1 && scheme.bytes().all(|byte| byte.is_ascii_alphabetic() || b"+-.".contains(&byte))
+}
+
+/// The shortest code of letters only, in characters. A shorter text is a word, such as `quit`.
+const SHORTEST_OF_LETTERS: usize = 16;
+
+/// Whether it is a word and no answer. A PIN may be of capitals, or of hexadecimal digits.
+fn is_word(text: &str, flow: Flow) -> bool {
+    let is_of_a_pin = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_hexdigit();
+    text.len() < SHORTEST_OF_LETTERS
+        && text.bytes().all(|byte| byte.is_ascii_alphabetic())
+        && !(flow == Flow::Pin && text.bytes().all(is_of_a_pin))
 }
 
 fn from_address(

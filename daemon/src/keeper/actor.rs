@@ -304,7 +304,7 @@ impl Actor {
     }
 
     fn notify_if_idle(&mut self) {
-        if !self.draining.is_empty() && self.slots.are_idle() {
+        if !self.draining.is_empty() && self.slots.may_end() {
             self.draining.drain(..).for_each(notify);
         }
         if !self.falling_asleep.is_empty() && self.slots.may_sleep() {

@@ -69,8 +69,8 @@ impl Slots {
         self.by_name.values().any(|slot| slot.waits)
     }
 
-    pub(super) fn are_idle(&self) -> bool {
-        self.by_name.values().all(|slot| slot.account.is_idle())
+    pub(super) fn may_end(&self) -> bool {
+        self.by_name.values().all(|slot| slot.account.may_end())
     }
 
     pub(super) fn may_sleep(&self) -> bool {

@@ -30,12 +30,11 @@ pub(crate) fn classify(
     secrets: &[Secret],
 ) -> Answer {
     let body = &*text(body);
-    if status.is_success()
-        && let Some(tokens) = TokenResponse::from_text(body)
-    {
+    let tokens = status.is_success().then(|| TokenResponse::from_text(body)).flatten();
+    let complaint = Complaint::parse(body, secrets);
+    if let Some(tokens) = tokens.filter(|tokens| counts(tokens, complaint.as_ref(), secrets)) {
         return Answer::Granted(tokens);
     }
-    let complaint = Complaint::parse(body, secrets);
     let objection = complaint.as_ref().filter(|_| is_proven_refresh && !asks_for_patience(status));
     let objection = objection.and_then(|complaint| complaint.objection(status));
     let verdict = if status.is_client_error() && !asks_for_patience(status) {
@@ -57,6 +56,13 @@ pub(crate) fn classify(
         };
         Answer::Transient(Transient { reason, retry_after: retry_after(headers), delivery })
     })
+}
+
+/// Whether an answer with these tokens grants them. Without an access token, only a new refresh token counts: it has
+/// probably replaced the one that was sent, and may be in no other answer.
+fn counts(tokens: &TokenResponse, complaint: Option<&Complaint>, secrets: &[Secret]) -> bool {
+    let is_new = || tokens.refresh_token.as_ref().is_some_and(|token| !secrets.contains(token));
+    tokens.access_token.is_some() || (is_new() && !complaint.is_some_and(Complaint::has_an_error))
 }
 
 /// Distinguishes refusals without an error text, and answers that are not from a token endpoint, from other answers.

@@ -333,8 +333,11 @@ const LOOKED_AT: usize = 4096;
 
 /// Whether a part of `secret` is in `text`, in any spelling.
 fn holds_a_part(text: &str, secret: &str) -> bool {
-    if secret.is_empty() || text.contains(secret) {
-        return !secret.is_empty();
+    if secret.len() < PART {
+        return holds_a_word(text, secret);
+    }
+    if text.contains(secret) {
+        return true;
     }
     let letters = |text: &str| {
         let letters = text.bytes().take(LOOKED_AT).filter(u8::is_ascii_alphanumeric);
@@ -342,6 +345,15 @@ fn holds_a_part(text: &str, secret: &str) -> bool {
     };
     let (text, secret) = (letters(text), letters(secret));
     secret.windows(PART).any(|part| text.windows(PART).any(|found| found == part))
+}
+
+/// Whether `secret` is in `text` and no part of a longer word: a short one is in many words by chance.
+fn holds_a_word(text: &str, secret: &str) -> bool {
+    let is_outside = |letter: Option<char>| letter.is_none_or(|letter| !letter.is_alphanumeric());
+    !secret.is_empty()
+        && text.match_indices(secret).any(|(at, _)| {
+            is_outside(text[..at].chars().next_back()) && is_outside(text[at + secret.len()..].chars().next())
+        })
 }
 
 /// Whether a word is a number, such as `400` or `2026-11-29`, or a code of some product, such as `AADSTS70008` or

@@ -20,8 +20,8 @@ const BEARER: &str = "Bearer";
 /// The tokens of a server's response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenResponse {
-    /// The access token; never empty.
-    pub access_token: Secret,
+    /// The access token; never empty. `None` if the answer has only a refresh token that can be read.
+    pub access_token: Option<Secret>,
     /// Its type: `Bearer` in its canonical form, any other as the server wrote it.
     pub token_type: String,
     /// The new refresh token, if there is one; never empty.
@@ -44,7 +44,7 @@ pub struct TokenResponse {
 
 impl TokenResponse {
     /// Reads the text of a token endpoint's response: JSON, also wrapped in Imgur's `data`, or a form, which GitHub
-    /// and others send. `None` if it contains no access token.
+    /// and others send. `None` if it contains no token.
     #[must_use]
     pub fn from_text(text: &str) -> Option<Self> {
         Members::read(text)?.tokens()
@@ -61,7 +61,7 @@ impl TokenResponse {
     /// assert_eq!(tokens.token_type, "Bearer");
     /// ```
     pub fn from_pairs<K: AsRef<str>, V: AsRef<str>>(pairs: impl IntoIterator<Item = (K, V)>) -> Option<Self> {
-        Members::from_pairs(pairs).tokens()
+        Members::from_pairs(pairs).tokens().filter(|tokens| tokens.access_token.is_some())
     }
 
     /// Whether programs can send the access token as it is (RFC 6749, section 7.1).
@@ -192,13 +192,22 @@ impl Members {
         !is_nothing && self.0.get(name).is_some_and(is_odd)
     }
 
+    /// Whether a refresh token without an access token is certainly one: a message about it may have its name.
+    fn is_clear(&self, token: &Secret) -> bool {
+        let token = token.expose();
+        !token.contains(' ') && (self.0.len() > 1 || token.contains(|letter: char| letter.is_ascii_digit()))
+    }
+
     fn tokens(&self) -> Option<TokenResponse> {
         // The first is GitHub's name, the second Keycloak's.
         let refresh_expires_in = self.get("refresh_token_expires_in").or(self.get("refresh_expires_in"));
-        let access_token = self.secret("access_token")?;
+        let access_token = self.secret("access_token");
         let refresh_token = self.secret("refresh_token");
+        if access_token.is_none() && !refresh_token.as_ref().is_some_and(|token| self.is_clear(token)) {
+            return None;
+        }
         // A refresh token that equals the access token is a mistake of the server, and useless.
-        let is_mistaken = refresh_token.as_ref() == Some(&access_token);
+        let is_mistaken = refresh_token.is_some() && refresh_token == access_token;
         let id_token = self.get("id_token").and_then(IdToken::read);
         let user = id_token.as_ref().map(|token| &token.user);
         let username = self.get("account_username").and_then(name);

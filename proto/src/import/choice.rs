@@ -94,6 +94,7 @@ impl Choice {
                 "The text may contain another service's grant ({list}), so imgurd sent nothing; if it is this \
                  account's, give only the refresh token, or add `--pick 1`"
             ),
+            (1, _) => "The text contains only one refresh token for this account; leave out `--pick`".to_owned(),
             (count, _) => format!(
                 "The text contains several refresh tokens ({list}), so imgurd sent none; give only one of them, or \
                  choose with `--pick` a number from 1 to {count}"

@@ -119,12 +119,34 @@ pub(super) fn is_placeholder(value: &str) -> bool {
         || value.contains("***")
         || value.contains("{{")
         || is_variable(value)
+        || is_email(value)
+        || (letters.len() > 2 && letters.bytes().all(|letter| letter == b'x'))
+        || (letters.starts_with("your") && letters.contains("token"))
         || (value.starts_with('<') && value.ends_with('>'))
 }
 
 /// What programs and samples write for a hidden or absent value.
-const PLACEHOLDERS: [&str; 10] =
-    ["changeme", "false", "hidden", "nil", "none", "null", "password", "redacted", "secret", "undefined"];
+const PLACEHOLDERS: [&str; 11] = [
+    "changeme",
+    "false",
+    "hidden",
+    "nil",
+    "none",
+    "null",
+    "password",
+    "redacted",
+    "secret",
+    "true",
+    "undefined",
+];
+
+/// Whether it is an email address.
+fn is_email(value: &str) -> bool {
+    let is_host = |letter: char| letter.is_ascii_alphanumeric() || ".-".contains(letter);
+    value.split_once('@').is_some_and(|(name, host)| {
+        !name.is_empty() && host.contains('.') && host.chars().all(is_host) && !host.ends_with('.')
+    })
+}
 
 /// Whether it is a variable of a shell: `$NAME`, `${NAME}`, `$(COMMAND)`. Other text may begin with `$` and be a token.
 fn is_variable(value: &str) -> bool {

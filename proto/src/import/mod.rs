@@ -6,9 +6,11 @@
 
 mod choice;
 mod field;
+mod label;
 mod shape;
 
 use std::mem;
+use std::slice::from_ref;
 
 pub use choice::{Choice, PassedOver, Target, choose};
 
@@ -43,7 +45,8 @@ pub struct Candidate {
 }
 
 /// Every grant in `text`, each refresh token once. The text may be JSON, an address or its parameters, lines of
-/// `KEY=value` or `key: value` (dotenv, shell, INI, YAML), or a bare refresh token.
+/// `KEY=value` or `key: value` (dotenv, shell, INI, YAML), any other text with a refresh token behind its name, or a
+/// bare refresh token.
 #[must_use]
 pub fn read(text: &str) -> Vec<Candidate> {
     let mut found = Vec::new();
@@ -54,6 +57,12 @@ pub fn read(text: &str) -> Vec<Candidate> {
     match shape::read(text) {
         Some(root) => collect(root, &Given::default(), &mut Vec::new(), &mut found),
         None => found.extend(bare(text)),
+    }
+    if found.is_empty() {
+        let labelled = label::read(text).into_iter();
+        found = labelled
+            .flat_map(|(prefix, given)| given.candidates(from_ref(&prefix), from_ref(&prefix)))
+            .collect();
     }
     let mut kept: Vec<Candidate> = Vec::new();
     for candidate in found {
@@ -66,16 +75,32 @@ pub fn read(text: &str) -> Vec<Candidate> {
 }
 
 fn bare(text: &str) -> Option<Candidate> {
-    let token = lone_credential(text).filter(|token| !field::is_placeholder(token) && !is_path(token))?;
+    let is_token = |token: &&str| !field::is_placeholder(token) && !is_path(token) && !is_encoded_json(token);
+    let token = lone_credential(text).filter(is_token)?;
     let given = Given { refresh_tokens: vec![token.to_owned()], ..Given::default() };
     given.candidates(&[], &[]).into_iter().next()
 }
 
 /// Whether it is the name of a file rather than its content.
 fn is_path(text: &str) -> bool {
-    ["~/", "./", "../", "/home/", "/root/", "/etc/", "/tmp/", "/run/", "/var/"]
-        .iter()
-        .any(|begin| text.starts_with(begin))
+    let begins = ["~/", "./", "../", "/home/", "/root/", "/etc/", "/tmp/", "/run/", "/var/"];
+    let ends = [".conf", ".env", ".export", ".ini", ".json", ".toml", ".txt", ".yaml", ".yml"];
+    begins.iter().any(|begin| text.starts_with(begin)) || ends.iter().any(|end| text.ends_with(end))
+}
+
+/// Whether it is JSON with a refresh token in Base64: that is `refresh_token` or `refreshToken` at each of the three
+/// offsets.
+fn is_encoded_json(text: &str) -> bool {
+    [
+        "cmVmcmVzaF90b2tlb",
+        "JlZnJlc2hfdG9rZW4",
+        "yZWZyZXNoX3Rva2Vu",
+        "cmVmcmVzaFRva2Vu",
+        "JlZnJlc2hUb2tlb",
+        "yZWZyZXNoVG9rZW4",
+    ]
+    .iter()
+    .any(|encoded| text.contains(encoded))
 }
 
 /// The one client secret that `text` gives by name, as files and programs write it; nothing if it gives none, or several.

@@ -175,16 +175,17 @@ fn heading(line: &str) -> Option<&str> {
 }
 
 /// What shells write before a variable's name.
-const DECLARATIONS: [&str; 6] = ["export ", "set ", "setx ", "declare -x ", "$env:", "- "];
+const DECLARATIONS: [&str; 7] = ["export ", "set ", "setx ", "declare -x ", "$env:", "- ", "ENV "];
 
-/// What csh and fish write before a variable's name, with a space after it.
-const SPACED_DECLARATIONS: [&str; 5] = ["setenv ", "set -gx ", "set -Ux ", "set -x ", "set -xg "];
+/// What csh, fish and old Dockerfiles write before a variable's name, with a space after it.
+const SPACED_DECLARATIONS: [&str; 6] = ["setenv ", "set -gx ", "set -Ux ", "set -x ", "set -xg ", "ENV "];
 
 fn pair(line: &str) -> Option<(String, String)> {
     if line.starts_with(['#', ';']) || line.starts_with("//") {
         return None;
     }
     let spaced = SPACED_DECLARATIONS.iter().find_map(|word| line.strip_prefix(word));
+    let spaced = spaced.filter(|rest| !rest.split(' ').next().unwrap_or_default().contains('='));
     let line = DECLARATIONS.iter().find_map(|word| line.strip_prefix(word)).unwrap_or(line);
     let (name, value) = match spaced {
         Some(rest) => rest.split_at(rest.find(' ')?),

@@ -104,6 +104,54 @@ fn finds_the_grant(#[case] text: &str) {
 }
 
 #[rstest]
+#[case("curl -d refresh_token=0123abcd -d client_id=c9 https://api.imgur.com/oauth2/token")]
+#[case("curl --form \"refresh_token=0123abcd\" --form client_id=c9 https://api.imgur.com/oauth2/token")]
+#[case(
+    "curl -d 'grant_type=refresh_token&refresh_token=0123%61bcd&client_id=c9' https://api.imgur.com/oauth2/token"
+)]
+#[case("docker run -e IMGUR_REFRESH_TOKEN=0123abcd image")]
+#[case("FROM debian\nENV IMGUR_REFRESH_TOKEN 0123abcd\n")]
+#[case("ENV IMGUR_REFRESH_TOKEN=0123abcd\n")]
+#[case("[Service]\nEnvironment=IMGUR_REFRESH_TOKEN=0123abcd\n")]
+#[case("[Service]\nEnvironment=\"IMGUR_REFRESH_TOKEN=0123abcd\"\n")]
+#[case("Token Name\nimgur\nAccess Token\nAT\nToken Type\nbearer\nrefresh_token\n0123abcd\n")]
+#[case("Access Token\nAT\nRefresh Token\n0123abcd\n")]
+#[case("Refresh Token\t0123abcd\tScope\tread\n")]
+#[case("<refresh_token>0123abcd</refresh_token>")]
+#[case(
+    "<Token><access_token>AT</access_token><refresh_token>0123abcd</refresh_token><client_id>c9</client_id></Token>"
+)]
+#[case(
+    "<dict>\n<key>refresh_token</key>\n<string>0123abcd</string>\n<key>scope</key>\n<string>1234567a</string></dict>"
+)]
+#[case("{:access_token=>\"AT\", :refresh_token=>\"0123abcd\"}")]
+#[case("$token = ['access_token' => 'AT', 'refresh_token' => '0123abcd'];")]
+#[case("Array\n(\n    [access_token] => AT\n    [refresh_token] => 0123abcd\n)\n")]
+#[case("array(1) {\n  [\"refresh_token\"]=>\n  string(8) \"0123abcd\"\n}\n")]
+#[case("process.env.IMGUR_REFRESH_TOKEN = '0123abcd';")]
+#[case("My refresh-token: 0123abcd. Keep it.")]
+#[case("print \"{\\\"refresh_token\\\":\\\"0123abcd\\\"}\" here")]
+fn finds_a_refresh_token_behind_its_name(#[case] text: &str) {
+    assert_eq!(taken(text).map(|found| found.refresh_token), Ok(Secret::from("0123abcd")), "{text}");
+}
+
+#[rstest]
+#[case(
+    "curl -d refresh_token=0123abcd -d client_id=another https://api.imgur.com/oauth2/token",
+    "The client ID"
+)]
+#[case("curl -d refresh_token=0123abcd https://oauth2.example/token", "may contain another service's")]
+#[case("docker run -e DROPBOX_REFRESH_TOKEN=0123abcd image", "may contain another service's")]
+#[case(
+    "docker run -e IMGUR_REFRESH_TOKEN=0123abcd -e IMGUR_REFRESH_TOKEN=4567abcd image",
+    "several refresh tokens"
+)]
+fn sends_no_labelled_token_in_doubt(#[case] text: &str, #[case] why: &str) {
+    let error = taken(text).unwrap_err();
+    assert!(error.contains(why) && !error.contains("0123abcd"), "{error}");
+}
+
+#[rstest]
 #[case("{\"a\":{\"refresh_token\":\"RT1\"},\"b\":{\"refresh_token\":\"RT2\"}}")]
 #[case(r#"[{"refresh_token":"RT1"},{"refresh_token":"RT2"}]"#)]
 #[case(r#"{"refresh_token":"RT1","refresh_token":"RT2"}"#)]
@@ -123,6 +171,12 @@ fn chooses_none_of_several_grants_unless_one_is_picked(#[case] text: &str) {
         let error = choose(read(text), &IMGUR).one(Some(pick)).unwrap_err();
         assert!(matches!(error, crate::Error::InvalidArgument { field, .. } if field == "pick"));
     }
+}
+
+#[test]
+fn a_number_for_the_only_grant_is_explained() {
+    let error = choose(read("refresh_token=RT"), &IMGUR).one(Some(2)).unwrap_err().to_string();
+    assert!(error.contains("only one refresh token") && error.contains("leave out `--pick`"), "{error}");
 }
 
 #[rstest]
@@ -171,6 +225,32 @@ fn uses_a_possible_grant_of_another_service_only_if_picked(#[case] text: &str) {
 #[case("{\"refresh_token\":\"[REDACTED]\"}")]
 #[case("refresh_token=SecretStr('**********')")]
 #[case("undefined")]
+#[case("true")]
+#[case("your-refresh-token-here")]
+#[case("IMGUR_REFRESH_TOKEN=your-refresh-token-2-here")]
+#[case("IMGUR_REFRESH_TOKEN=xxxxxxxx")]
+#[case("alice@example.com")]
+#[case("token.json")]
+// `{"refresh_token":"0123abcd"}` in Base64, and with a space and two before its name.
+#[case("eyJyZWZyZXNoX3Rva2VuIjoiMDEyM2FiY2QifQ==")]
+#[case("eyAicmVmcmVzaF90b2tlbiI6IjAxMjNhYmNkIn0=")]
+#[case("eyAgInJlZnJlc2hfdG9rZW4iOiIwMTIzYWJjZCJ9")]
+// A name, and nothing that is certainly its value.
+#[case("curl -d refresh_token= -d client_id=0123456789abcde URL")]
+#[case("run -e REFRESH_TOKEN=\nrun -e OTHER0123=x")]
+#[case("run -e REFRESH_TOKEN=\"\" 0123456789")]
+#[case("run -e REFRESH_TOKEN=$TOKEN_0123")]
+#[case("run -e REFRESH_TOKEN=/run/secrets/0123 image")]
+#[case("run -e REFRESH_TOKEN=0123abc image")]
+#[case("run -e REFRESH_TOKEN=abcdefghijk image")]
+#[case("run -e REFRESH_TOKEN=0123456789abc...")]
+#[case("run -e REFRESH_TOKEN=0123456789abc\u{e9}")]
+#[case("run -e REFRESH_TOKEN=[0123456789abc] image")]
+#[case("the refresh_token_expires_in is 1700000000")]
+#[case("<refresh_token></refresh_token><id>0123456789</id>")]
+#[case("<key>refresh_token</key><string/><key>id0123456789</key>")]
+#[case("<a><refresh_token>RT</refresh_token>0123456789</a>")]
+#[case("a refresh token 0123456789")]
 #[case("~/token.json")]
 #[case("/home/me/token.json")]
 #[case("refresh_token=$IMGUR_REFRESH_TOKEN")]

@@ -28,6 +28,8 @@ pub enum Fault {
     DropMidBody,
     /// Processed. Half of the JSON, in an HTTP answer that is complete.
     TruncatedJson,
+    /// Processed. The correct answer, but its access token is empty.
+    NoAccessToken,
     /// Processed. An answer in this content coding, which the client did not ask for.
     Compressed(&'static str),
     /// Processed. The correct body, with this pause before each byte.
@@ -115,6 +117,7 @@ impl Fault {
             | Self::DropAfterProcessing
             | Self::DropMidBody
             | Self::TruncatedJson
+            | Self::NoAccessToken
             | Self::Compressed(_)
             | Self::Trickle(_) => return None,
         })

@@ -179,6 +179,7 @@ async fn spoil(fault: &Fault, request: Request, next: Next) -> Response {
         Fault::DropAfterProcessing => hang_up(),
         Fault::DropMidBody => rewrite(response, |body| interrupted(&body)).await,
         Fault::TruncatedJson => rewrite(response, |body| (half(&body).into(), None)).await,
+        Fault::NoAccessToken => rewrite(response, |body| (without_access_token(&body).into(), None)).await,
         Fault::Compressed(coding) => compressed(response, coding).await,
         Fault::Trickle(every) => rewrite(response, |body| trickle(body, *every)).await,
         _ => response,
@@ -209,6 +210,12 @@ async fn compressed(response: Response, coding: &'static str) -> Response {
     let mut response = rewrite(response, |body| (garble(body).into(), None)).await;
     response.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static(coding));
     response
+}
+
+fn without_access_token(body: &[u8]) -> String {
+    let mut body: serde_json::Value = serde_json::from_slice(body).unwrap();
+    body["access_token"] = "".into();
+    body.to_string()
 }
 
 fn half(body: &Bytes) -> Bytes {

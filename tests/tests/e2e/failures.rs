@@ -181,6 +181,22 @@ fn a_lost_answer_costs_no_grant_if_the_server_tolerates_reuse() {
     }
 }
 
+/// The server revokes the grant if it sees the replaced refresh token again.
+#[test]
+fn an_answer_without_an_access_token_costs_no_grant() {
+    let behaviour = Behaviour { rotation: Rotation::ReuseDetection, ..Behaviour::default() };
+    let scene = Scene::memory(behaviour).signed_in();
+    for faults in [1, 3] {
+        for _ in 0..faults {
+            scene.fake.fail_next(Endpoint::Token, Fault::NoAccessToken);
+        }
+        let sent = scene.refreshes().len();
+        let token = scene.refresh();
+        assert!(scene.fake.is_live(&token));
+        assert_eq!(scene.refreshes().len(), sent + faults + 1);
+    }
+}
+
 #[test]
 fn a_crash_during_a_refresh_costs_no_grant_if_reuse_is_tolerated() {
     let mut scene =

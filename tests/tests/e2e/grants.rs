@@ -96,9 +96,13 @@ fn an_unverified_import_does_not_replace_a_working_grant() {
     assert_eq!(scene.token(), old);
     let output = scene.ctl_with(&["import", "--replace"], &refresh).exits(6);
     assert!(output.complaint().contains("aside"), "{}", output.stderr);
+    let restore = format!("`imgurctl restore {ACCOUNT}`");
+    for output in [output, scene.ctl(&["restore"]).exits(6)] {
+        assert!(output.complaint().contains(&restore), "{}", output.stderr);
+    }
     assert_eq!(scene.token(), old, "an unverified grant does not replace a working one");
     scene.fake.clear(Endpoint::Token);
-    scene.ctl_with(&["import", "--replace"], &refresh).success();
+    scene.ctl(&["restore"]).success();
     assert_ne!(scene.token(), old);
     assert!(scene.fake.is_live(&scene.refresh()));
 }

@@ -35,11 +35,14 @@ impl Machine {
         if !tokens.is_bearer() {
             return self.reply(ticket, Err(self.not_bearer(&tokens.token_type)));
         }
+        let lacks_access_token = tokens.access_token.is_none();
         let grant = Grant {
             generation: self.next_generation(),
             issuer,
             refresh_token: tokens.refresh_token,
-            access: Some(access(tokens.access_token, tokens.token_type, tokens.expires_in, self.now.at)),
+            access: tokens
+                .access_token
+                .map(|token| access(token, tokens.token_type, tokens.expires_in, self.now.at)),
             username: tokens.username.or_else(|| Some(tokens.id_token?.user.name().to_owned())),
             account_id: tokens.account_id,
             // A server need not repeat the requested scope (RFC 6749, section 5.1).
@@ -49,12 +52,16 @@ impl Machine {
             lacks_new_refresh_token: tokens.has_odd_refresh_token,
             refresh_expires_at: policy::lifetime(tokens.refresh_expires_in)
                 .map(|lifetime| self.now.at + lifetime),
-            unverified: false,
+            unverified: lacks_access_token,
         };
         if !grant.issuer.is(&self.config.issuer()) {
             let error = set_aside_for_its_issuer(&grant);
             self.set_aside(grant);
             return self.reply(ticket, Err(error));
+        }
+        if lacks_access_token && self.working().is_some() {
+            self.set_aside(grant);
+            return self.reply(ticket, Err(Error::login(self.set_aside_without_access_token())));
         }
         if let Some(current) = self.working().filter(|_| !replace) {
             let anothers = current.is_anothers(&grant).then(|| self.another_signed_in(&grant, current));
@@ -77,9 +84,12 @@ impl Machine {
     }
 
     fn put_in_use(&mut self, grant: Grant, began: u64, ticket: Ticket) {
-        let generation = grant.generation;
+        let (generation, lacks_access_token) = (grant.generation, grant.access.is_none());
         self.install(grant);
         self.supersede(generation, began);
+        if lacks_access_token {
+            self.try_now();
+        }
         self.publish_or_settle(ticket);
     }
 

@@ -129,8 +129,8 @@ impl Machine {
         let fits = self.record.displaced[index].grant.issuer.is(&self.config.issuer());
         match answer {
             Answer::Granted(tokens) => self.works(op, import, index, tokens),
-            Answer::Transient(Transient { reason, .. }) if replace && fits => {
-                self.reply(ticket, Err(kept_unverified(&reason)));
+            Answer::Transient(Transient { reason, .. }) if (replace || !is_new) && !of_login && fits => {
+                self.reply(ticket, Err(kept_unverified(&self.name, &reason)));
             }
             other => {
                 self.forget_candidate(generation, is_new);
@@ -153,6 +153,7 @@ impl Machine {
         // The names in the imported text prove nothing.
         let (username, account_id) = (tokens.username.clone(), tokens.account_id.clone());
         let said = Grant { username, account_id, ..old.clone() };
+        let lacks_access_token = tokens.access_token.is_none();
         let candidate = self.renew(&old, tokens, self.now.at);
         let fits = old.issuer.is(&self.config.issuer());
         self.record.displaced[index].grant = candidate.clone();
@@ -160,6 +161,10 @@ impl Machine {
         if !fits {
             let reason = format!("The grant works, but imgurd set it aside, because {CHANGED_MEANWHILE}");
             return self.reply(ticket, Err(Error::login(reason)));
+        }
+        if lacks_access_token {
+            self.supersede(generation, op);
+            return self.reply(ticket, Err(Error::unavailable(self.set_aside_without_access_token())));
         }
         let Some(current) = self.working().filter(|_| !replace) else {
             return self.promote(index, op, ticket);

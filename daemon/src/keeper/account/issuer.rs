@@ -60,7 +60,7 @@ impl Machine {
     pub(super) fn keep_client_secret(&mut self, ticket: Ticket, secret: Secret, issuer: &Issuer) {
         let is_current = self.put_client_secret(secret, issuer);
         self.shelf = Shelf::Read;
-        self.revisions.touch();
+        self.revisions.touch_client_secret();
         // Even if the store failed before: a caller waits, so retry immediately.
         self.revisions.retry_now();
         self.revisions.reply_when_saved(ticket);

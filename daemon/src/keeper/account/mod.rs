@@ -195,10 +195,16 @@ impl Machine {
         [self.reload_at(now), self.revisions.retry_at(), next_try, turns_stale].into_iter().flatten().min()
     }
 
-    /// Whether the process can end without interrupting anything.
+    /// Whether nothing is in progress and everything is saved.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        !self.is_sending() && (self.revisions.is_clean() || !self.is_read()) && !self.holds_a_change()
+        self.may_end() && (self.revisions.is_clean() || !self.is_read())
+    }
+
+    /// Whether the process can end without interrupting or losing anything.
+    #[must_use]
+    pub fn may_end(&self) -> bool {
+        !self.is_sending() && (self.revisions.may_end() || !self.is_read()) && !self.holds_a_change()
     }
 
     /// The account was removed, or the daemon stops. imgurd completes requested changes; no other caller waits.

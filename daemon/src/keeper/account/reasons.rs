@@ -142,6 +142,8 @@ impl Machine {
                 "check that client_id and client_auth match your registration, or set client_secret with `imgurctl \
                  account set {name} --client-secret-stdin`"
             ),
+            // No setting changes it.
+            "token_type" => "have the server issue Bearer tokens to this client".to_owned(),
             other => {
                 let option = other.replace('_', "-");
                 format!("correct {setting} with `imgurctl account set {name} --{option} …`")

@@ -5,7 +5,7 @@ use std::time::Duration;
 use imgurd_proto::{Error, RefreshReuse};
 
 use super::{Machine, Shelf, Want};
-use crate::grant::{Access, Grant, Refusal, Secret, Timestamp};
+use crate::grant::{Access, Refusal, Secret, Timestamp};
 use crate::keeper::policy;
 use crate::provider::{Answer, Delivery, TokenRequest, TokenResponse, Transient};
 
@@ -237,6 +237,7 @@ impl Machine {
             std::mem::swap(&mut old.refresh_token, &mut self.record.previous_refresh_token);
         }
         let odd_type = (!tokens.is_bearer()).then(|| tokens.token_type.clone());
+        let lacks_access_token = tokens.access_token.is_none();
         let new = self.renew(&old, tokens, self.now.at);
         if new.refresh_token != old.refresh_token {
             self.record.previous_refresh_token = old.refresh_token;
@@ -244,19 +245,35 @@ impl Machine {
         let generation = new.generation;
         self.record.grant = Some(new);
         self.drop_previous_unless_tolerated();
-        self.record.in_flight = None;
         self.record.refusal = None;
         self.expire_displaced();
-        self.rate_limit.succeeded(self.now.at);
         self.revisions.touch_grant();
+        if lacks_access_token {
+            return self.refreshed_without_access_token(generation, op);
+        }
+        self.record.in_flight = None;
+        self.rate_limit.succeeded(self.now.at);
         self.forget_failures();
         if let Some(odd_type) = odd_type {
             // The refresh token is kept; the access token is useless.
-            self.misconfigured("client_id", Self::issues_other_tokens(&odd_type));
+            self.misconfigured("token_type", Self::issues_other_tokens(&odd_type));
         }
         self.supersede(generation, op);
         let settled = std::mem::take(&mut self.settling);
         self.revisions.publish_when_saved(settled);
+    }
+
+    /// The server may accept only the new refresh token from now on, but its answer was useless otherwise. The in-flight
+    /// mark stays, as after every answer that could not be read.
+    fn refreshed_without_access_token(&mut self, generation: u64, op: u64) {
+        self.supersede(generation, op);
+        self.failed_for_now(Transient {
+            reason: Self::lacks_access_token(),
+            retry_after: None,
+            delivery: Delivery::InDoubt,
+        });
+        self.failed += 1;
+        self.settle();
     }
 
     /// The current grant is new or renewed, so earlier failures do not matter any more.
@@ -346,32 +363,6 @@ impl Machine {
 
 fn refusal_since(first_at: Timestamp) -> Refusal {
     Refusal { first_at, confirmed: false, previous_tried: false, witnessed: true }
-}
-
-/// `old` with the server's new tokens. If the server does not repeat the refresh token, the old one stays valid (RFC
-/// 6749, section 6).
-pub(super) fn renewed(old: &Grant, tokens: TokenResponse, now: Timestamp) -> Grant {
-    let dead = !tokens.is_bearer();
-    let kept = !tokens.has_odd_refresh_token
-        && (tokens.refresh_token.is_none() || tokens.refresh_token == old.refresh_token);
-    // The server's value is for the new token; the old token's expiry does not change.
-    let refresh_expires_at = policy::lifetime(tokens.refresh_expires_in).map(|lifetime| now + lifetime);
-    let refresh_expires_at = refresh_expires_at.or(old.refresh_expires_at.filter(|_| kept));
-    Grant {
-        refresh_expires_at,
-        refresh_token: tokens.refresh_token.or_else(|| old.refresh_token.clone()),
-        access: Some(Access {
-            dead,
-            ..access(tokens.access_token, tokens.token_type, tokens.expires_in, now)
-        }),
-        username: tokens.username.or_else(|| old.username.clone()),
-        account_id: tokens.account_id.or_else(|| old.account_id.clone()),
-        scope: tokens.scope.or_else(|| old.scope.clone()),
-        kept: if kept { old.kept.saturating_add(1) } else { 0 },
-        unverified: false,
-        lacks_new_refresh_token: tokens.has_odd_refresh_token,
-        ..old.clone()
-    }
 }
 
 pub(super) fn access(token: Secret, token_type: String, expires_in: Option<i64>, now: Timestamp) -> Access {

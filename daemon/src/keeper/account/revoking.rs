@@ -17,7 +17,7 @@ impl Machine {
 
     /// The server issued these tokens after the logout, so imgurd will never use them.
     pub(super) fn revoke_unkept(&mut self, tokens: TokenResponse) {
-        let revocation = self.revocation_of(tokens.refresh_token, [tokens.access_token]);
+        let revocation = self.revocation_of(tokens.refresh_token, tokens.access_token);
         self.effects.extend(revocation.map(Effect::Revoke));
     }
 

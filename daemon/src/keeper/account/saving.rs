@@ -12,6 +12,8 @@ use crate::store::{self, IfMissing, StoreError};
 pub(super) struct Revisions {
     revision: u64,
     grant_revision: u64,
+    /// The latest revision whose loss would cost a grant or a client secret.
+    vital_revision: u64,
     /// The latest revision in which the user brought a grant. The user knows what the store lacks.
     users_revision: u64,
     published: u64,
@@ -31,6 +33,12 @@ pub(super) struct Revisions {
 impl Revisions {
     pub(super) fn is_clean(&self) -> bool {
         self.saved >= self.revision
+    }
+
+    /// Whether the process may end now: everything is saved, or the store does not work and lacks only notes, such as the
+    /// in-flight mark of a refresh that was not sent.
+    pub(super) fn may_end(&self) -> bool {
+        self.is_clean() || (self.saved >= self.vital_revision && self.lags().is_some())
     }
 
     /// Why the store is behind, if it is: it failed, or is slow.
@@ -77,8 +85,13 @@ impl Revisions {
         self.revision
     }
 
+    pub(super) fn touch_client_secret(&mut self) {
+        self.vital_revision = self.touch();
+    }
+
     pub(super) fn touch_grant(&mut self) -> u64 {
         self.grant_revision = self.touch();
+        self.vital_revision = self.revision;
         // Even if the store failed before: retry immediately.
         self.retry_at = None;
         self.revision

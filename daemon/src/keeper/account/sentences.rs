@@ -76,6 +76,20 @@ impl Machine {
         )
     }
 
+    /// The beginning of a sentence.
+    pub(super) fn lacks_access_token() -> String {
+        "the server's answer has a new refresh token, which imgurd keeps, but no access token that can be read"
+            .to_owned()
+    }
+
+    pub(super) fn set_aside_without_access_token(&self) -> String {
+        format!(
+            "The server's answer has a refresh token, but no access token that can be read, so imgurd keeps the current \
+             grant and set the new one aside; run `imgurctl restore {}` to try it",
+            self.name
+        )
+    }
+
     pub(super) fn nothing_to_restore(&self) -> Error {
         let reason = format!(
             "{} has no earlier grant to restore (kept for 30 days); run `imgurctl login {0}`",
@@ -227,10 +241,10 @@ pub(super) fn set_aside_for_its_issuer(grant: &Grant) -> Error {
 
 /// The imported grant is not verified, so it replaces none. The server may have received it, so imgurd does not
 /// delete it.
-pub(super) fn kept_unverified(reason: &str) -> Error {
+pub(super) fn kept_unverified(account: &str, reason: &str) -> Error {
     Error::unavailable(format!(
-        "imgurd could not verify the token: {reason}. It set the token aside and keeps the current grant; import it \
-         again with --replace when the server answers"
+        "imgurd could not verify the token: {reason}. It set the token aside and keeps the current grant; run \
+         `imgurctl restore {account}` when the server answers"
     ))
 }
 

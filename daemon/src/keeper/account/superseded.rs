@@ -4,8 +4,8 @@
 use imgurd_proto::{Error, RefreshReuse};
 
 use super::Machine;
-use super::refreshing::renewed;
-use crate::grant::{Grant, Secret, Timestamp};
+use super::refreshing::access;
+use crate::grant::{Access, Grant, Secret, Timestamp};
 use crate::keeper::policy;
 use crate::provider::{Answer, Delivery, TokenResponse, Transient, shown_of_a_server};
 
@@ -219,6 +219,34 @@ impl Machine {
             return self.grant().is_some_and(was_refreshed);
         }
         self.record.proven.contains(&self.client_settings())
+    }
+}
+
+/// `old` with the server's new tokens. If the server does not repeat the refresh token, the old one stays valid (RFC
+/// 6749, section 6).
+fn renewed(old: &Grant, tokens: TokenResponse, now: Timestamp) -> Grant {
+    let dead = !tokens.is_bearer();
+    let lacks_access_token = tokens.access_token.is_none();
+    let kept = !tokens.has_odd_refresh_token
+        && (tokens.refresh_token.is_none() || tokens.refresh_token == old.refresh_token);
+    // The server's value is for the new token; the old token's expiry does not change.
+    let refresh_expires_at = policy::lifetime(tokens.refresh_expires_in).map(|lifetime| now + lifetime);
+    let refresh_expires_at = refresh_expires_at.or(old.refresh_expires_at.filter(|_| kept));
+    Grant {
+        refresh_expires_at,
+        refresh_token: tokens.refresh_token.or_else(|| old.refresh_token.clone()),
+        access: match tokens.access_token {
+            Some(token) => Some(Access { dead, ..access(token, tokens.token_type, tokens.expires_in, now) }),
+            // The server has probably issued another one, which ended this one.
+            None => old.access.clone().map(|access| Access { dead: true, ..access }),
+        },
+        username: tokens.username.or_else(|| old.username.clone()),
+        account_id: tokens.account_id.or_else(|| old.account_id.clone()),
+        scope: tokens.scope.or_else(|| old.scope.clone()),
+        kept: if kept { old.kept.saturating_add(1) } else { 0 },
+        unverified: old.unverified && lacks_access_token,
+        lacks_new_refresh_token: tokens.has_odd_refresh_token,
+        ..old.clone()
     }
 }
 

@@ -73,7 +73,7 @@ impl Provider for Arc<Server> {
                 answers.acquire().await.unwrap().forget();
             }
             let granted = Answer::Granted(TokenResponse {
-                access_token: Secret::from(format!("new {}", server.requests())),
+                access_token: Some(Secret::from(format!("new {}", server.requests()))),
                 token_type: "Bearer".to_owned(),
                 refresh_token: None,
                 expires_in: Some(3600),
@@ -162,7 +162,7 @@ async fn keeper(
 /// The tokens of a login.
 fn login() -> TokenResponse {
     TokenResponse {
-        access_token: Secret::from("LOGIN"),
+        access_token: Some(Secret::from("LOGIN")),
         token_type: "Bearer".to_owned(),
         refresh_token: Some(Secret::from("LRT")),
         expires_in: Some(3600),
@@ -288,7 +288,7 @@ async fn without_a_grant_a_call_fails_unless_a_login_is_pending() {
     });
     tokio::task::yield_now().await;
     let tokens = TokenResponse {
-        access_token: Secret::from("AT"),
+        access_token: Some(Secret::from("AT")),
         token_type: "Bearer".to_owned(),
         refresh_token: Some(Secret::from("RT")),
         expires_in: Some(3600),

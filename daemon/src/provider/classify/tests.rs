@@ -219,6 +219,20 @@ fn a_success_without_tokens_is_in_doubt(#[case] status: u16, #[case] body: &str)
 }
 
 #[rstest]
+#[case::new("bb33", r#""access_token":"""#, true)]
+#[case::the_one_that_was_sent("bb22", r#""access_token":"""#, false)]
+#[case::with_an_error("bb33", r#""error":"server_error""#, false)]
+fn an_answer_without_an_access_token_grants_a_new_refresh_token(
+    #[case] refresh_token: &str,
+    #[case] other: &str,
+    #[case] is_granted: bool,
+) {
+    let body = format!(r#"{{"refresh_token":"{refresh_token}",{other}}}"#);
+    let answer = classify(StatusCode::OK, &HeaderMap::new(), body.as_bytes(), false, &["bb22".into()]);
+    assert_eq!(matches!(answer, Answer::Granted(_)), is_granted, "{answer:?}");
+}
+
+#[rstest]
 #[case::possible_tokens(200, Delivery::InDoubt)]
 #[case::an_error(400, Delivery::Answered)]
 #[case::server_error(503, Delivery::Answered)]
@@ -319,4 +333,19 @@ fn limits_the_length_of_a_description() {
         serde_json::json!({"error": "invalid_grant", "error_description": "word ".repeat(9999)}).to_string();
     let Answer::Refused { reason } = answer(400, JSON, &body) else { panic!("the answer is not a refusal") };
     assert!(reason.len() < 300);
+}
+
+/// A client secret of one letter is in most words.
+#[test]
+fn shows_an_error_that_contains_the_letters_of_a_short_secret() {
+    for code in ["invalid_scope", "unsupported_grant_type", "access_denied", "foo_bar"] {
+        let body = format!(r#"{{"error":"{code}","error_description":"No s today"}}"#);
+        let secrets = ["s".into(), "ed".into()];
+        let answer = classify(StatusCode::BAD_REQUEST, &HeaderMap::new(), body.as_bytes(), true, &secrets);
+        assert_eq!(answer, Answer::Refused { reason: format!("the server says “{code}”") });
+        let body = body.replace("No s today", "Scope x is gone");
+        let answer = classify(StatusCode::BAD_REQUEST, &HeaderMap::new(), body.as_bytes(), true, &secrets);
+        let reason = format!("the server says “{code}” (Scope x is gone)");
+        assert_eq!(answer, Answer::Refused { reason });
+    }
 }

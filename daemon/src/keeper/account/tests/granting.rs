@@ -351,7 +351,9 @@ fn a_refresh_of_another_token_type_keeps_only_the_refresh_token() {
     assert_eq!(kept.refresh_token, Some(Secret::from("RT2")));
     let snapshot = bench.account().snapshot(bench.now.at);
     assert_eq!(snapshot.info.state, State::Misconfigured);
-    assert!(snapshot.info.reason.as_ref().unwrap().contains("“mac”"), "{:?}", snapshot.info.reason);
+    let reason = snapshot.info.reason.as_deref().unwrap();
+    assert!(reason.contains("“mac”") && reason.contains("have the server issue Bearer tokens"), "{reason}");
+    assert!(!reason.contains("account set"), "no setting changes the type: {reason}");
     assert!(snapshot.served.is_none() && bench.sends.is_empty(), "no second refresh starts at once");
 }
 

@@ -14,6 +14,7 @@ mod saving;
 mod scope;
 mod superseded;
 mod table;
+mod without_access_token;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -269,7 +270,7 @@ fn record(grant: Grant) -> Record {
 /// The server's response: `access` for an hour, and a new refresh token if it rotates them.
 fn tokens(access: &str, refresh: Option<&str>) -> TokenResponse {
     TokenResponse {
-        access_token: Secret::from(access),
+        access_token: Some(Secret::from(access)),
         token_type: "Bearer".to_owned(),
         refresh_token: refresh.map(Secret::from),
         expires_in: Some(3600),

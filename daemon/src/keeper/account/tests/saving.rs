@@ -244,3 +244,21 @@ fn an_outdated_grant_is_not_used_unless_the_user_decides() {
     assert_eq!(displaced(&bench), ["RT"], "the outdated grant is kept as a replaced one");
     assert_eq!(bench.disk.client_secret, Some(Secret::from("S")));
 }
+
+#[test]
+fn a_mark_that_cannot_be_saved_does_not_delay_a_stop() {
+    let mut bench = due();
+    bench.feed(Event::Closing);
+    assert!(!bench.account().may_end(), "the store may still save it");
+    bench.fail_to_save();
+    assert!(bench.account().may_end() && bench.sends.is_empty());
+}
+
+#[test]
+fn a_stop_waits_for_what_is_only_in_memory() {
+    let mut bench = Bench::fresh();
+    bench.ask(Ask::KeepClientSecret(Secret::from("new")));
+    bench.fail_to_save();
+    bench.feed(Event::Closing);
+    assert!(!bench.account().may_end());
+}

@@ -73,7 +73,7 @@ pub(super) fn sign_in(world: &Shared, name: &'static str) {
     let tokens = world.server.consent("alice", &client, truth);
     world.knows(name).consented(&tokens);
     let access = Access {
-        token: tokens.access_token,
+        token: tokens.access_token.unwrap(),
         token_type: tokens.token_type,
         issued_at: now,
         lifetime: tokens.expires_in.map(|secs| std::time::Duration::from_secs(secs.unsigned_abs())),

@@ -202,7 +202,7 @@ impl Driver {
         let (client, truth) = (world.client(account), world.time.truth());
         let tokens = world.server.consent(user, &client, truth);
         let text = |secret: Secret| secret.expose().to_owned();
-        let access = Some(text(tokens.access_token)).filter(|_| with_access);
+        let access = tokens.access_token.map(text).filter(|_| with_access);
         Change::Import { token: tokens.refresh_token.map_or_else(String::new, text), access, replace }
     }
 

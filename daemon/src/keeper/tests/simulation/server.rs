@@ -189,7 +189,7 @@ impl Server {
         let live = &mut self.families.get_mut(&number).unwrap().live;
         live.insert(access.clone(), lifetime.map(|lifetime| truth + lifetime));
         TokenResponse {
-            access_token: Secret::from(access),
+            access_token: Some(Secret::from(access)),
             token_type: "Bearer".to_owned(),
             refresh_token: refresh_token.map(Secret::from),
             expires_in: self.expires_in,

@@ -190,8 +190,8 @@ impl World {
         }
         self.event("delivers", number, || match &answer {
             Answer::Granted(tokens) => format!(
-                "{number}: {} {:?}",
-                tokens.access_token.expose(),
+                "{number}: {:?} {:?}",
+                tokens.access_token.as_ref().map(Secret::expose),
                 tokens.refresh_token.as_ref().map(Secret::expose)
             ),
             other => format!("{number}: {other:?}"),
