@@ -111,6 +111,13 @@ pub(super) fn group(pairs: Vec<(String, String)>) -> BTreeMap<String, Given> {
     groups
 }
 
+/// Whether it is the name of a file rather than its content.
+pub(super) fn is_path(text: &str) -> bool {
+    let begins = ["~/", "./", "../", "/home/", "/root/", "/etc/", "/tmp/", "/run/", "/var/"];
+    let ends = [".conf", ".env", ".export", ".ini", ".json", ".toml", ".txt", ".yaml", ".yml"];
+    begins.iter().any(|begin| text.starts_with(begin)) || ends.iter().any(|end| text.ends_with(end))
+}
+
 /// Whether it stands for a value that is elsewhere: a variable of Postman or of a shell, or a sample's placeholder.
 pub(super) fn is_placeholder(value: &str) -> bool {
     let letters = value.trim_matches(|letter: char| !letter.is_ascii_alphanumeric()).to_ascii_lowercase();

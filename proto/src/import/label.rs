@@ -5,8 +5,7 @@ use std::borrow::Cow;
 
 use percent_encoding::percent_decode_str;
 
-use super::field::{Given, is_placeholder};
-use super::is_path;
+use super::field::{Given, is_path, is_placeholder};
 
 /// The most characters between a name and its value.
 const FARTHEST: usize = 40;

@@ -75,17 +75,11 @@ pub fn read(text: &str) -> Vec<Candidate> {
 }
 
 fn bare(text: &str) -> Option<Candidate> {
-    let is_token = |token: &&str| !field::is_placeholder(token) && !is_path(token) && !is_encoded_json(token);
+    let is_token =
+        |token: &&str| !field::is_placeholder(token) && !field::is_path(token) && !is_encoded_json(token);
     let token = lone_credential(text).filter(is_token)?;
     let given = Given { refresh_tokens: vec![token.to_owned()], ..Given::default() };
     given.candidates(&[], &[]).into_iter().next()
-}
-
-/// Whether it is the name of a file rather than its content.
-fn is_path(text: &str) -> bool {
-    let begins = ["~/", "./", "../", "/home/", "/root/", "/etc/", "/tmp/", "/run/", "/var/"];
-    let ends = [".conf", ".env", ".export", ".ini", ".json", ".toml", ".txt", ".yaml", ".yml"];
-    begins.iter().any(|begin| text.starts_with(begin)) || ends.iter().any(|end| text.ends_with(end))
 }
 
 /// Whether it is JSON with a refresh token in Base64: that is `refresh_token` or `refreshToken` at each of the three

@@ -237,8 +237,8 @@ fn renewed(old: &Grant, tokens: TokenResponse, now: Timestamp) -> Grant {
         refresh_token: tokens.refresh_token.or_else(|| old.refresh_token.clone()),
         access: match tokens.access_token {
             Some(token) => Some(Access { dead, ..access(token, tokens.token_type, tokens.expires_in, now) }),
-            // The server has probably issued another one, which ended this one.
-            None => old.access.clone().map(|access| Access { dead: true, ..access }),
+            // It may still be valid, as after every answer that cannot be read.
+            None => old.access.clone(),
         },
         username: tokens.username.or_else(|| old.username.clone()),
         account_id: tokens.account_id.or_else(|| old.account_id.clone()),
