@@ -8,7 +8,7 @@ use imgurd_proto::State;
 use imgurd_tests::fake::{Behaviour, Endpoint, Rotation};
 use imgurd_tests::testbed::{Disk, Scene, Strace, Testbed};
 use imgurd_tests::wire::{error_of, token_of};
-use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, prlimit};
 use serde_json::{Value, json};
 
 use crate::HOUR;
@@ -180,6 +180,21 @@ fn a_read_only_disk_loses_no_grant() {
     disk.release();
     scene.start();
     assert_eq!(scene.token(), token);
+}
+
+/// It has nothing to save but the mark of a refresh that it did not send.
+#[test]
+fn a_daemon_whose_disk_is_read_only_stops_at_once() {
+    let (scene, disk) = scene();
+    let mut scene = scene.signed_in();
+    disk.protect();
+    scene.bed.wire().ask("Refresh", &json!({}));
+    scene.wait_until(|account| account.state == State::StoreUnavailable);
+    let daemon = scene.take_daemon();
+    daemon.signal(Signal::TERM);
+    let log = daemon.log_when_ended(0);
+    assert!(!log.contains("stopped before the store or the server answered"), "{log}");
+    disk.release();
 }
 
 /// Makes system calls of the daemon fail.
