@@ -276,8 +276,8 @@ fn nameless(caller: &Caller) -> &'static str {
 const UNNAMED: &str =
     "imgurd cannot identify this sandboxed app; run it outside the sandbox, or as a Flatpak or snap";
 
-const UNREADABLE: &str = "imgurd cannot read its permits, and denies the programs that need one; run `imgurctl doctor` to see how to \
-                          repair them";
+const UNREADABLE: &str = "imgurd cannot read its permits, and gives tokens only to programs that a rule in config.toml names; run \
+                          `imgurctl doctor` to see how to repair them";
 
 const ENDED: &str = "The program that connected exited before imgurd could identify it; keep it running until it has \
                      the answer";

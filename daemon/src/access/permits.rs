@@ -227,8 +227,8 @@ fn load(path: &Path) -> Known {
         Err(why) => {
             let shown = path.display();
             let damage = format!(
-                "imgurd denies the programs that need a permit, because {shown} {why}; repair the file, or remove it \
-                 and decide again with `imgurctl permit`"
+                "imgurd gives tokens only to programs that a rule in config.toml names, because {shown} {why}; repair \
+                 the file, or remove it and decide again with `imgurctl permit`"
             );
             Known { table: Table::new(), damage: Some(damage) }
         }

@@ -10,6 +10,8 @@ use imgurd_tests::testbed::gateway::{ALLOWS_ITSELF, Gateway, json, parameter, qu
 use imgurd_tests::testbed::{ACCOUNT, Scene, Testbed};
 use serde_json::{Map, Value};
 
+use crate::{expired, momentary};
+
 const CALLBACK: &str = Gateway::CALLBACK;
 
 #[test]
@@ -292,44 +294,68 @@ fn a_new_account_does_not_inherit_what_was_permitted_for_an_earlier_one_of_its_n
     assert_eq!(json(&gateway.refresh(&handle), 400)["error"], "invalid_grant");
 }
 
-/// What a client gets that refreshes while `change` happens.
-fn refresh_during(change: impl FnOnce(&Scene), renewed_first: bool) -> (Gateway, String, Answer) {
-    let gateway = Gateway::signed_in();
-    let (_, handle) = gateway.tokens();
-    if renewed_first {
-        json(&gateway.refresh(&handle), 200);
-    }
+fn other_account(scene: &Scene) {
+    scene.ctl(&["account", "add", "other", "--client-id", "cid-of-a-test"]).success();
+    scene.ctl(&["gateway", "add", "postman", "other"]).success();
+}
+
+fn revoked(scene: &Scene) {
+    scene.ctl(&["permit", "revoke", "gateway:postman"]).success();
+}
+
+fn removed(scene: &Scene) {
+    scene.ctl(&["gateway", "remove", "postman"]).success();
+}
+
+/// The answer to a client's request if `change` happens while it waits for a token.
+fn answer_during(gateway: &Gateway, request: impl Fn() -> Answer + Send, change: fn(&Scene)) -> Answer {
     let fake = &gateway.scene.fake;
     let gate = fake.hold(Endpoint::Token);
     let asked = fake.requests(Endpoint::Token).len();
-    let answer = thread::scope(|scope| {
-        let refresh = scope.spawn(|| gateway.refresh(&handle));
+    thread::scope(|scope| {
+        let answer = scope.spawn(request);
         fake.wait_for_requests(Endpoint::Token, asked + 1);
         change(&gateway.scene);
         gate.release();
-        refresh.join().unwrap()
-    });
-    (gateway, handle, answer)
+        answer.join().unwrap()
+    })
 }
 
 #[test]
-fn a_change_while_a_client_waits_counts_for_its_answer() {
-    for renewed_first in [false, true] {
-        let other_account = |scene: &Scene| {
-            scene.ctl(&["account", "add", "other", "--client-id", "cid-of-a-test"]).success();
-            scene.ctl(&["gateway", "add", "postman", "other"]).success();
-        };
-        let (gateway, handle, answer) = refresh_during(other_account, renewed_first);
-        assert_eq!(json(&answer, 400)["error"], "invalid_grant");
-        assert_eq!(json(&gateway.refresh(&handle), 400)["error"], "invalid_grant");
+fn a_change_while_a_client_waits_counts_for_its_refresh() {
+    for (change, status, error) in [
+        (other_account as fn(&Scene), 400, "invalid_grant"),
+        (revoked, 400, "invalid_grant"),
+        (removed, 401, "invalid_client"),
+    ] {
+        let gateway = Gateway::signed_in();
+        let (_, handle) = gateway.tokens();
+        let answer = answer_during(&gateway, || gateway.refresh(&handle), change);
+        assert_eq!(json(&answer, status)["error"], error);
+        assert_eq!(json(&gateway.refresh(&handle), status)["error"], error);
+    }
+}
 
-        let revoked = |scene: &Scene| drop(scene.ctl(&["permit", "revoke", "gateway:postman"]).success());
-        let (gateway, handle, answer) = refresh_during(revoked, renewed_first);
-        assert_eq!(json(&answer, 400)["error"], "invalid_grant");
-        assert_eq!(json(&gateway.refresh(&handle), 400)["error"], "invalid_grant");
-
-        let removed = |scene: &Scene| drop(scene.ctl(&["gateway", "remove", "postman"]).success());
-        let (_, _, answer) = refresh_during(removed, renewed_first);
-        assert_eq!(json(&answer, 401)["error"], "invalid_client");
+#[test]
+fn a_change_while_a_client_waits_counts_for_its_code_and_credentials() {
+    for (change, with_code, with_credentials) in [
+        (other_account as fn(&Scene), (400, "invalid_grant"), (503, "temporarily_unavailable")),
+        (revoked, (400, "invalid_grant"), (400, "unauthorized_client")),
+        (removed, (401, "invalid_client"), (401, "invalid_client")),
+    ] {
+        for (has_code, (status, error)) in [(true, with_code), (false, with_credentials)] {
+            let gateway = Gateway::new(expired(Scene::memory(momentary()).signed_in()));
+            gateway.scene.ctl(&["permit", "allow", "gateway:postman"]).success();
+            let code = gateway.code("postman");
+            let ask = || {
+                if has_code {
+                    gateway.redeem(&code)
+                } else {
+                    gateway.token_as_postman(&[("grant_type", "client_credentials")])
+                }
+            };
+            let answer = answer_during(&gateway, ask, change);
+            assert_eq!(json(&answer, status)["error"], error);
+        }
     }
 }
