@@ -65,15 +65,11 @@ impl Idle {
     pub(super) fn memory(&mut self) -> Vec<Row> {
         let memory = Memory::of(self.scene.daemon().id());
         let what = format!("idle after a refresh over TLS, {} store", self.store);
-        let is_judged = self.store == "file";
-        let goal = |most| if is_judged { Goal::most(most, Unit::Bytes) } else { Goal::Open };
+        let most = |bytes| Goal::most(bytes, Unit::Bytes);
+        let anonymous = if self.store == "file" { most(0.85e6) } else { Goal::Open };
         vec![
-            Row::alone(format!("{what}: PSS"), Figure::once(memory.pss, Unit::Bytes), goal(5e6)),
-            Row::alone(
-                format!("{what}: anonymous"),
-                Figure::once(memory.anonymous, Unit::Bytes),
-                goal(0.7e6),
-            ),
+            Row::alone(format!("{what}: PSS"), Figure::once(memory.pss, Unit::Bytes), most(5e6)),
+            Row::alone(format!("{what}: anonymous"), Figure::once(memory.anonymous, Unit::Bytes), anonymous),
         ]
     }
 
