@@ -97,8 +97,8 @@ fn complete(files: &Files, asked: Option<StoreKind>, text: &str) -> Result<Done,
 fn make_key(path: &Path, files: &Files) -> Result<Step, Failure> {
     if files.grants.exists() && !path.exists() {
         return Err(Failure::Other(format!(
-            "the key of your grants, {}, is missing; put it back from your backup. Without it the grants are lost: to begin \
-             anew, delete {}, then run this command again",
+            "the key of your grants, {}, is missing; put it back from your backup. Without it the grants are lost: to start \
+             again, delete {}, then repeat this command",
             path.display(),
             files.grants.display()
         )));

@@ -75,10 +75,7 @@ impl Probe {
         const CHECK: &str = "gateway";
         let address = self.editor.current().gateway.listen?;
         Some(match self.clients.trouble() {
-            Some(reason) => {
-                let (detail, hint) = reason.split_once("; ").unwrap_or((&reason, "restart imgurd"));
-                Finding::warn(CHECK, detail, hint)
-            }
+            Some(reason) => Finding::error(CHECK, Health::Warn, reason),
             None => Finding::ok(CHECK, format!("The gateway listens on {address}")),
         })
     }
