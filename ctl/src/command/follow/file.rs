@@ -1,7 +1,7 @@
 //! The file itself: a reader finds either the old token or the new one, complete.
 
 use std::fmt;
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{self, Path, PathBuf};
@@ -51,7 +51,7 @@ impl TokenFile {
                 OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(&self.path);
             // A file that cannot be read is replaced, as one that another program wrote.
             let Ok(found) = opened else { return Ok(()) };
-            if claimed.as_ref().is_some_and(|claimed| is_same(claimed, &found)) {
+            if claimed.as_ref().is_some_and(|claimed| is_same(claimed.metadata(), found.metadata())) {
                 return Ok(());
             }
             if matches!(found.try_lock(), Err(TryLockError::WouldBlock)) {
@@ -60,7 +60,7 @@ impl TokenFile {
                 )));
             }
             // Its keeper may have replaced it before it was locked.
-            if File::open(&self.path).is_ok_and(|now| is_same(&now, &found)) {
+            if is_same(fs::symlink_metadata(&self.path), found.metadata()) {
                 *claimed = Some(found);
                 return Ok(());
             }
@@ -130,9 +130,9 @@ impl TokenFile {
     }
 }
 
-fn is_same(one: &File, other: &File) -> bool {
-    let identity = |file: &File| file.metadata().map(|found| (found.dev(), found.ino())).ok();
-    identity(one).is_some_and(|one| identity(other) == Some(one))
+fn is_same(one: io::Result<Metadata>, other: io::Result<Metadata>) -> bool {
+    let identity = |found: Metadata| (found.dev(), found.ino());
+    one.is_ok_and(|one| other.is_ok_and(|other| identity(one) == identity(other)))
 }
 
 fn usage(reason: String) -> Failure {
@@ -147,6 +147,8 @@ impl fmt::Display for TokenFile {
 
 #[cfg(test)]
 mod tests {
+    use std::process::Command;
+
     use std::os::unix::fs::{PermissionsExt as _, symlink};
 
     use super::*;
@@ -195,6 +197,16 @@ mod tests {
         drop(first);
         second.write("second").expect("the first one has ended");
         assert_eq!(fs::read_to_string(&path).expect("read"), "second");
+    }
+
+    #[test]
+    fn replaces_a_pipe_without_waiting_for_its_other_end() {
+        let home = tempfile::tempdir().expect("a directory");
+        let path = home.path().join("token");
+        let file = TokenFile::new(&path).expect("nobody has written it");
+        assert!(Command::new("mkfifo").arg(&path).status().expect("runs").success());
+        file.put_back("new").expect("written");
+        assert_eq!(fs::read_to_string(&path).expect("read"), "new");
     }
 
     #[test]
