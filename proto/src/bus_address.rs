@@ -89,7 +89,7 @@ mod tests {
             ("unix:path=/run/bus", vec![path("/run/bus")]),
             ("unix:path=/a;unix:path=/b,guid=00112233;", vec![path("/a"), path("/b")]),
             ("unix:guid=00,path=/a%20b%2cc%3b", vec![path("/a b,c;")]),
-            ("unix:abstract=/tmp/dbus-x,guid=00", vec![BusAddress::Abstract("/tmp/dbus-x".into())]),
+            ("unix:abstract=/run/dbus-x,guid=00", vec![BusAddress::Abstract("/run/dbus-x".into())]),
             ("autolaunch:;unix:path=/a", vec![path("/a")]),
             ("tcp:host=localhost,port=1", vec![BusAddress::Other("tcp:host=localhost,port=1".to_owned())]),
         ] {
