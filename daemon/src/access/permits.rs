@@ -100,7 +100,16 @@ impl Permits {
     ///
     /// # Errors
     /// If the file is damaged.
-    pub fn all(&self) -> Result<Vec<Permit>, Error> {
+    pub async fn all(&self) -> Result<Vec<Permit>, Error> {
+        let permits = self.clone();
+        tokio::task::spawn_blocking(move || permits.read()).await.unwrap_or_else(|_| Err(stopping()))
+    }
+
+    /// Like [`all`](Self::all), but blocks while the disk does not respond.
+    ///
+    /// # Errors
+    /// If the file is damaged.
+    pub fn read(&self) -> Result<Vec<Permit>, Error> {
         Ok(permits(&self.examined()?.table).cloned().collect())
     }
 
@@ -149,7 +158,7 @@ impl Permits {
     /// # Errors
     /// If the file is damaged or cannot be written.
     pub async fn remove_account(&self, account: String) -> Result<(), Error> {
-        if self.all()?.iter().all(|permit| permit.account != account) {
+        if self.all().await?.iter().all(|permit| permit.account != account) {
             return Ok(());
         }
         self.change(move |table| {
@@ -194,7 +203,9 @@ impl Permits {
 
     /// What is known, after a look at the file: another program may have damaged or repaired it.
     fn examined(&self) -> Result<MutexGuard<'_, Known>, Error> {
-        let (mut known, found) = (self.known(), load(&self.0.path));
+        // A disk that does not respond must not hold up those who need what is known.
+        let found = load(&self.0.path);
+        let mut known = self.known();
         if found.damage != known.damage {
             if let Some(damage) = &found.damage {
                 tracing::error!("{damage}");
@@ -309,7 +320,7 @@ mod tests {
         set(&permits, "org.example.Other", false).await.unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         let again = Permits::load(path);
-        assert_eq!(again.all().unwrap(), permits.all().unwrap());
+        assert_eq!(again.all().await.unwrap(), permits.all().await.unwrap());
         assert_eq!(again.get("org.example.App", "me"), Ok(Some(true)));
         assert_eq!(again.get("org.example.App", "you"), Ok(None));
         assert_eq!(again.get("org.example.Other", "me"), Ok(Some(false)));
@@ -326,7 +337,7 @@ mod tests {
         for damage in ["{\"version\":1,\"perm", "{\"version\":2,\"permits\":[]}", "\u{0}\u{0}"] {
             fs::write(&path, damage).unwrap();
             let permits = Permits::load(path.clone());
-            let read = permits.all();
+            let read = permits.all().await;
             assert!(
                 matches!(&read, Err(Error::StoreUnavailable { reason }) if reason.contains("permits")),
                 "{read:?}"

@@ -266,8 +266,8 @@ impl Api {
         self.logins.cancel(login_id).await.map(|()| Done {})
     }
 
-    pub(super) fn list_permits(&self) -> Result<SomePermits, Error> {
-        Ok(SomePermits { permits: self.gate.permits().all()? })
+    pub(super) async fn list_permits(&self) -> Result<SomePermits, Error> {
+        Ok(SomePermits { permits: self.gate.permits().all().await? })
     }
 
     pub(super) async fn set_permit(&self, call: SetPermit) -> Result<Done, Error> {

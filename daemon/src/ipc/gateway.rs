@@ -138,7 +138,7 @@ impl Api {
     async fn forget_gateway_client(&self, name: &str) -> Result<(), Error> {
         self.clients.remove(name).await?;
         let (permits, title) = (self.gate.permits(), gateway_title(name));
-        for permit in permits.all()?.into_iter().filter(|permit| permit.application == title) {
+        for permit in permits.all().await?.into_iter().filter(|permit| permit.application == title) {
             permits.remove(permit.application, permit.account).await?;
         }
         Ok(())

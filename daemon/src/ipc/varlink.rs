@@ -175,7 +175,7 @@ async fn dispatch(
         }
         (INTERFACE, Logout::NAME) => one(call, |it| api.logout(it)).await,
         (INTERFACE, UnlockStore::NAME) => one(call, async |_: UnlockStore| api.unlock_store().await).await,
-        (INTERFACE, ListPermits::NAME) => one(call, async |_: ListPermits| api.list_permits()).await,
+        (INTERFACE, ListPermits::NAME) => one(call, async |_: ListPermits| api.list_permits().await).await,
         (INTERFACE, SetPermit::NAME) => one(call, |it| api.set_permit(it)).await,
         (INTERFACE, RemovePermit::NAME) => one(call, |it| api.remove_permit(it)).await,
         (INTERFACE, SetGateway::NAME) => one(call, |it| api.set_gateway(it)).await,

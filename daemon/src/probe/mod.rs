@@ -61,13 +61,14 @@ impl Probe {
         );
         let file = self.editor.presence().err();
         let file = file.map(|error| Finding::error("configuration", Health::Fail, error));
-        let rest = endpoints.into_iter().chain(file).chain(self.permits()).chain(self.gateway());
+        let permits = self.permits().await;
+        let rest = endpoints.into_iter().chain(file).chain(permits).chain(self.gateway());
         [disk, bus, store, notifications, browser].into_iter().chain(rest).collect()
     }
 
     /// `None` if imgurd can read its permits.
-    fn permits(&self) -> Option<Finding> {
-        Some(Finding::error("permits", Health::Fail, self.permits.all().err()?))
+    async fn permits(&self) -> Option<Finding> {
+        Some(Finding::error("permits", Health::Fail, self.permits.all().await.err()?))
     }
 
     /// `None` while the gateway is off.

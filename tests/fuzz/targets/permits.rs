@@ -25,7 +25,7 @@ fn read(text: &[u8], directory: &TempDir) {
     fs::write(&path, text).expect("the file can be written");
     fs::set_permissions(&path, Permissions::from_mode(0o600)).expect("the mode can be changed");
     let permits = Permits::load(path);
-    match permits.all() {
+    match permits.read() {
         Ok(all) => {
             for permit in all {
                 assert_eq!(permits.get(&permit.application, &permit.account), Ok(Some(permit.allow)));

@@ -57,7 +57,7 @@ impl Api {
 
     pub(in crate::ipc) async fn remove_account(&self, call: RemoveAccount) -> Result<SignedOut, Error> {
         // Before anything is changed.
-        self.gate.permits().all()?;
+        self.gate.permits().all().await?;
         let mut revoked = None;
         if call.revoke.unwrap_or(false) {
             self.check_revocable(&call.account)?;

@@ -307,7 +307,7 @@ impl Manager {
     #[zbus(out_args("permits"))]
     async fn list_permits(&self, #[zbus(header)] header: Header<'_>) -> Result<Vec<Fields>, Error> {
         let _admitted = self.admit(&header).await?;
-        Ok(self.api.list_permits()?.permits.iter().map(dictionary).collect())
+        Ok(self.api.list_permits().await?.permits.iter().map(dictionary).collect())
     }
 
     /// Allows or denies an application the use of an account from now on, without asking the user.
