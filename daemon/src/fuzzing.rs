@@ -21,7 +21,7 @@ use zbus::wire::LE;
 use zbus::wire::serialized::{Context, Data};
 
 use crate::access::journal::{self, JournalFile};
-use crate::access::process::Stat;
+use crate::access::process::{Stat, Status};
 use crate::access::{
     Application, Caller, Gate, GatewayClients, Permits, Prompts, Quota, Rejections, cgroup, sandbox,
 };
@@ -132,7 +132,7 @@ pub fn application(cgroups: &str, home: &str) -> Application {
 
 /// Reads the other files of a process: `stat`, `status`, `mountinfo` and `attr/current`.
 pub fn read_process(text: &[u8]) {
-    let _ = (sandbox::depth(text), sandbox::mounts(text), cgroup::labelled(text), Stat::read(text));
+    let _ = (Status::read(text), sandbox::Mounts::read(text), cgroup::labelled(text), Stat::read(text));
 }
 
 /// Reads all entries of the journal at `path`, the oldest first.

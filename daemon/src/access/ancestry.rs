@@ -1,10 +1,11 @@
 //! The ancestors of a process. A sandboxed app descends from the program that created the sandbox.
 
+use std::cell::OnceCell;
 use std::sync::LazyLock;
 
 use rustix::process::{Pid, getpid};
 
-use super::process::Stat;
+use super::process::{Process, Stat};
 
 /// A limit that no real program reaches.
 const LONGEST: usize = 64;
@@ -19,23 +20,37 @@ static OURS: LazyLock<Vec<(i32, Stat)>> = LazyLock::new(|| {
     Stat::of(ourselves).map_or_else(Vec::new, |stat| lineage(ourselves, stat, &[]))
 });
 
-/// A process and its ancestors, up to the first one that the daemon also descends from. If this process made
-/// a sandbox for the daemon itself, that sandbox does not count.
-pub(super) struct Ancestry(Vec<(i32, Stat)>);
+/// Whether a process of this name creates sandboxes, or forwards D-Bus calls of one.
+pub(super) fn is_maker(name: &str) -> bool {
+    MAKERS.contains(&name)
+}
 
-impl Ancestry {
-    /// Reads the ancestors of `pid`, whose own state is `stat`.
-    pub(super) fn of(pid: Pid, stat: Stat) -> Self {
-        Self(lineage(pid.as_raw_nonzero().get(), stat, &OURS))
+/// A process and its ancestors, up to the first one that the daemon also descends from. If this process made
+/// a sandbox for the daemon itself, that sandbox does not count. They are read when they are needed.
+pub(super) struct Ancestry<'a> {
+    process: &'a Process,
+    pid: Pid,
+    all: OnceCell<Vec<(i32, Stat)>>,
+}
+
+impl<'a> Ancestry<'a> {
+    /// The ancestry of the process that has this PID.
+    pub(super) fn of(process: &'a Process, pid: Pid) -> Self {
+        Self { process, pid, all: OnceCell::new() }
     }
 
     /// Whether the process or an ancestor creates sandboxes, or forwards D-Bus calls of one.
-    pub(super) fn includes_sandbox_maker(&self) -> bool {
-        self.0.iter().any(|(_, stat)| MAKERS.contains(&stat.name.as_str()))
+    pub(super) fn includes_maker(&self) -> bool {
+        self.all().iter().any(|(_, stat)| is_maker(&stat.name))
     }
 
     pub(super) fn has(&self, pid: i32) -> bool {
-        self.0.iter().chain(OURS.iter()).any(|(known, _)| *known == pid)
+        self.all().iter().chain(OURS.iter()).any(|(known, _)| *known == pid)
+    }
+
+    fn all(&self) -> &[(i32, Stat)] {
+        let read = |stat| lineage(self.pid.as_raw_nonzero().get(), stat, &OURS);
+        self.all.get_or_init(|| self.process.stat().map_or_else(Vec::new, read))
     }
 }
 
@@ -69,12 +84,14 @@ mod tests {
 
     #[test]
     fn a_process_with_a_sandbox_program_as_ancestor_is_sandboxed() {
-        let plain = Ancestry(vec![one(9, "python3", 5), one(5, "bash", 1), one(1, "systemd", 0)]);
-        assert!(!plain.includes_sandbox_maker());
+        let ourselves = Process::of(getpid()).unwrap();
+        let known = |all: Vec<_>| Ancestry { process: &ourselves, pid: getpid(), all: all.into() };
+        let plain = known(vec![one(9, "python3", 5), one(5, "bash", 1), one(1, "systemd", 0)]);
+        assert!(!plain.includes_maker());
         for maker in MAKERS {
-            assert!(Ancestry(vec![one(9, "python3", 5), one(5, maker, 1)]).includes_sandbox_maker());
+            assert!(known(vec![one(9, "python3", 5), one(5, maker, 1)]).includes_maker());
         }
-        assert!(Ancestry(vec![one(9, "xdg-dbus-proxy", 1)]).includes_sandbox_maker());
+        assert!(known(vec![one(9, "xdg-dbus-proxy", 1)]).includes_maker());
     }
 
     #[test]
@@ -88,10 +105,11 @@ mod tests {
         let mut line = String::new();
         BufReader::new(shell.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let pid = Pid::from_raw(line.trim().parse().unwrap()).unwrap();
-        let found = Ancestry::of(pid, Stat::of(pid.as_raw_nonzero().get()).unwrap());
-        let numbers: Vec<_> = found.0.iter().map(|(pid, _)| *pid).collect();
+        let process = Process::of(pid).unwrap();
+        let found = Ancestry::of(&process, pid);
+        let numbers: Vec<_> = found.all().iter().map(|(pid, _)| *pid).collect();
         assert_eq!(numbers, [pid.as_raw_nonzero().get(), shell.id().try_into().unwrap()]);
-        assert!(found.has(getpid().as_raw_nonzero().get()) && !found.includes_sandbox_maker());
+        assert!(found.has(getpid().as_raw_nonzero().get()) && !found.includes_maker());
         rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
         shell.wait().unwrap();
     }

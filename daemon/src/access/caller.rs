@@ -70,10 +70,7 @@ impl Caller {
         since: Duration,
         peer: &Peer,
     ) -> (Self, Option<ProcessFile>) {
-        let identified = identify(pid, since);
-        // The PID belongs to the peer only while the peer has not ended.
-        let Identified { application, program, cgroups } =
-            if peer.has_ended() { Identified::GONE } else { identified };
+        let Identified { application, program, cgroups } = identify(pid, since, peer);
         (Self { uid, pid, wire, application, program }, cgroups)
     }
 

@@ -71,15 +71,16 @@ const HOLDERS: [&str; 11] = [
 /// The application of the processes in these cgroups: the sandbox if any line names one, else the unit. `home` are the
 /// cgroups of the daemon; a container that contains both does not count.
 pub(crate) fn application(cgroups: &str, home: &str) -> Application {
-    let paths: Vec<_> = cgroups.lines().filter_map(path_of).collect();
+    // A cgroup of the daemon is no sandbox for it.
+    let others = cgroups.lines().filter(|line| home.lines().all(|known| known != *line)).filter_map(path_of);
     let mut sandboxes =
-        paths.iter().filter_map(|(hierarchy, path)| sandbox_in(below(path, home_in(hierarchy, home))));
+        others.filter_map(|(hierarchy, path)| sandbox_in(below(path, home_in(hierarchy, home))));
     if let Some(first) = sandboxes.next() {
         // If two lines name different sandboxes, neither name is reliable.
         let agree = sandboxes.all(|other| other == first);
         return if agree { first } else { Application::Nameless };
     }
-    let systemds = paths.iter().filter(|(hierarchy, _)| is_systemds(hierarchy));
+    let systemds = cgroups.lines().filter_map(path_of).filter(|(hierarchy, _)| is_systemds(hierarchy));
     let mut units: Vec<_> = systemds.filter_map(|(_, path)| path.split('/').rev().find_map(unit)).collect();
     units.sort();
     units.into_iter().next().map_or(Application::Unknown, Application::Unit)
@@ -164,10 +165,9 @@ fn sandbox_in(path: &str) -> Option<Application> {
 }
 
 fn is_sandbox(directory: &str) -> bool {
-    let unescaped = unescaped(directory);
-    [directory, &unescaped]
-        .into_iter()
-        .any(|name| HOLDERS.contains(&name) || SANDBOXES.iter().any(|beginning| name.starts_with(beginning)))
+    let is_one =
+        |name: &str| HOLDERS.contains(&name) || SANDBOXES.iter().any(|beginning| name.starts_with(beginning));
+    is_one(directory) || directory.contains("\\x") && is_one(&unescaped(directory))
 }
 
 fn without_suffix(unit: &str) -> Option<&str> {

@@ -10,6 +10,7 @@ use rustix::process::{Pid, getpid, getuid};
 use super::Application;
 use super::caller::uptime;
 use super::identification::identify;
+use super::peer::Peer;
 use super::process::Process;
 use super::service::directories;
 use crate::loopback::{Ends, FarEnd};
@@ -25,7 +26,7 @@ pub(crate) fn may_be_sandboxed(ends: Ends) -> bool {
     let mountinfo = own_mountinfo();
     let mut is_anothers = false;
     for pid in pids.filter(|pid| may_have(*pid, &end, mountinfo.as_deref())) {
-        match identify(Some(pid), uptime()).application {
+        match identify(Some(pid), uptime(), &Peer::Unheld).application {
             // A process that ended does not have the connection any more.
             Application::Gone => {}
             application if application.is_sandboxed() => return true,

@@ -13,22 +13,23 @@ use imgurd_proto::text::printable_name;
 use rustix::process::Pid;
 
 use super::Application;
-use super::ancestry::Ancestry;
-use super::process::{Process, ProcessFile, Stat};
+use super::ancestry::{self, Ancestry};
+use super::peer::Peer;
+use super::process::{Process, ProcessFile, Status};
 use super::service::Service;
 use super::{cgroup, sandbox};
 
-/// Identifies the application that the process `pid` belongs to, and the program that it runs. The process must have
-/// started before the machine was up for `since` (`CLOCK_BOOTTIME`).
+/// Identifies the application that the process `pid` of `peer` belongs to, and the program that it runs. The peer called when the
+/// machine had been up for `since` (`CLOCK_BOOTTIME`).
 ///
 /// The program is the file that the process executes, or the name that it gives itself if that file cannot be read. It
 /// is only for display; no decision may depend on it.
-pub(super) fn identify(pid: Option<i32>, since: Duration) -> Identified {
+pub(super) fn identify(pid: Option<i32>, since: Duration, peer: &Peer) -> Identified {
     // The kernel says 0 for every process outside our PID namespace.
     let Some(pid) = pid.filter(|pid| *pid > 0).and_then(Pid::from_raw) else {
         return Identified { application: Application::Nameless, ..Identified::GONE };
     };
-    examine(pid, since).unwrap_or(Identified::GONE)
+    examine(pid, since, peer).unwrap_or(Identified::GONE)
 }
 
 /// The identity of a process.
@@ -53,38 +54,37 @@ static HOME_CGROUPS: LazyLock<String> =
 
 /// Reads everything about the process that has this PID now.
 ///
-/// The kernel reuses PIDs, but an open directory or file always belongs to the same process. That process
-/// must still exist at the end, and must have started before its call. With `SO_PEERPIDFD` the kernel itself
-/// rules out another process ([`super::peer`]).
-fn examine(pid: Pid, since: Duration) -> Option<Identified> {
+/// The kernel reuses PIDs, but an open directory or file always belongs to the same process. At the end it is clear whether that
+/// process is the peer.
+fn examine(pid: Pid, since: Duration, peer: &Peer) -> Option<Identified> {
     let process = Process::of(pid).ok()?;
     let cgroup_file = process.open("cgroup").ok()?;
     let cgroups = String::from_utf8_lossy(&cgroup_file.text);
     // A snap without a scope of its own still has its AppArmor label.
     let label = HAS_LABELS.then(|| process.read("attr/current").ok()).flatten();
     let executable = process.link("exe");
-    let stat = process.open("stat").ok()?;
-    let ancestry = Ancestry::of(pid, Stat::read(&stat.text)?);
+    let status = process.status()?;
     let application = match cgroup::application(&cgroups, &HOME_CGROUPS) {
         sandboxed @ (Application::Sandbox(_) | Application::Nameless) => sandboxed,
         other => label.as_deref().and_then(cgroup::labelled).unwrap_or(other),
     };
+    let ancestry = Ancestry::of(&process, pid);
     let service = Service { pid, ancestry: &ancestry, cgroups: &cgroups, home_cgroups: &HOME_CGROUPS };
-    let application = judge(application, &service, &process);
-    let Stat { name, began, .. } = Stat::read(&stat.read_again()?)?;
+    let application = judge(application, &process, &status, &service);
     // If the daemon has its own user namespace, as the hardened service has, it cannot read the executables of others.
-    let program = executable.unwrap_or(name);
+    let program = executable.unwrap_or(status.name);
     let program = printable_name(program.strip_suffix(" (deleted)").unwrap_or(&program));
-    (began <= since).then_some(Identified { application, program: Some(program), cgroups: Some(cgroup_file) })
+    let found = Identified { application, program: Some(program), cgroups: Some(cgroup_file) };
+    peer.is(&process, since).then_some(found)
 }
 
 /// Takes the other signs of a sandbox into account. An application that is sandboxed already stays so.
-fn judge(application: Application, service: &Service<'_>, process: &Process) -> Application {
+fn judge(application: Application, process: &Process, status: &Status, service: &Service<'_>) -> Application {
     match application {
         // Only a cgroup names a sandbox. A sandbox that can write the whole runtime directory could create
         // Flatpak's files there.
         sandboxed @ (Application::Sandbox(_) | Application::Nameless) => sandboxed,
-        _ if service.ancestry.includes_sandbox_maker() || sandbox::is_elsewhere(process, service) => {
+        _ if ancestry::is_maker(&status.name) || sandbox::is_elsewhere(process, status, service) => {
             Application::Nameless
         }
         other => other,

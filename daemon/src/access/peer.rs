@@ -2,11 +2,14 @@
 //! Linux 6.5).
 
 use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::sys::socket::getsockopt;
 use nix::sys::socket::sockopt::PeerPidfd;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use super::process::Process;
 
 /// The descriptor that the kernel or the bus gives.
 #[derive(Debug)]
@@ -46,6 +49,15 @@ impl Peer {
             }
             Self::Unheld => false,
             Self::Ended => true,
+        }
+    }
+
+    /// Whether the peer is this process, which had its PID after the peer called. Without a descriptor, it must have started before
+    /// the machine was up for `since` (`CLOCK_BOOTTIME`), the time of the call.
+    pub(super) fn is(&self, process: &Process, since: Duration) -> bool {
+        match self {
+            Self::Unheld => process.stat().is_some_and(|stat| stat.began <= since),
+            held => !held.has_ended(),
         }
     }
 }

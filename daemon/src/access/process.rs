@@ -65,7 +65,12 @@ impl Process {
         Ok(readlinkat(&self.0, name, Vec::with_capacity(USUAL))?.to_string_lossy().into_owned())
     }
 
-    /// Its state; `None` if it has ended, also as a zombie.
+    /// Its status; `None` if it has ended, also as a zombie.
+    pub(super) fn status(&self) -> Option<Status> {
+        Status::read(&self.read("status").ok()?)
+    }
+
+    /// Its parent and start; `None` if it has ended, also as a zombie.
     pub(super) fn stat(&self) -> Option<Stat> {
         Stat::read(&self.read("stat").ok()?)
     }
@@ -94,6 +99,28 @@ fn read_whole(file: &File) -> io::Result<Vec<u8>> {
     if text.len() as u64 > LONGEST { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(text) }
 }
 
+/// Fields of `/proc/PID/status` (`proc_pid_status(5)`).
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Status {
+    pub(super) name: String,
+    /// How many PID namespaces the process is in, counted from the one of our `/proc`.
+    pub(super) depth: usize,
+}
+
+impl Status {
+    /// `None` if the process has ended. The kernel escapes line breaks in its name.
+    pub(crate) fn read(text: &[u8]) -> Option<Self> {
+        let text = String::from_utf8_lossy(text);
+        let field = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(":\t"));
+        let depth = field("NSpid")?.split_ascii_whitespace().count();
+        let is_there = depth > 0 && !field("State")?.starts_with(ENDED);
+        is_there.then_some(Self { name: field("Name")?.to_owned(), depth })
+    }
+}
+
+/// The states of a process that has ended: a zombie, and one that is being removed.
+const ENDED: [char; 2] = ['Z', 'X'];
+
 /// Fields of `/proc/PID/stat` (`proc_pid_stat(5)`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Stat {
@@ -113,11 +140,10 @@ impl Stat {
     /// The second field, in parentheses, may contain any characters.
     pub(crate) fn read(text: &[u8]) -> Option<Self> {
         let text = String::from_utf8_lossy(text);
-        let (head, rest) = text.rsplit_once(") ")?;
+        let (head, rest) = text.rsplit_once(')')?;
         let (_, name) = head.split_once(" (")?;
-        let mut fields = rest.split(' ');
-        // `Z` is a zombie, `X` is being removed.
-        if matches!(fields.next()?, "Z" | "X") {
+        let mut fields = rest.strip_prefix(' ')?.split(' ');
+        if fields.next()?.starts_with(ENDED) {
             return None;
         }
         let parent = fields.next()?.parse().ok()?;
@@ -146,6 +172,21 @@ mod tests {
     fn a_zombie_process_does_not_count_as_running() {
         let fields = "1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18";
         assert_eq!(Stat::read(format!("42 (sh) Z {fields} 250 22 23\n").as_bytes()), None);
+        assert_eq!(Status::read(b"Name:\tsh\nState:\tZ (zombie)\nNSpid:\t42\n"), None);
+    }
+
+    #[test]
+    fn counts_the_pid_namespaces_of_a_process() {
+        for (pids, depth) in [("42", 1), ("3\t2\t1", 3)] {
+            let text = format!(
+                "Name:\tNSpid:\\n\nUmask:\t0022\nState:\tS (sleeping)\nNSpid:\t{pids}\nSeccomp:\t0\n"
+            );
+            let status = Status { name: "NSpid:\\n".to_owned(), depth };
+            assert_eq!(Status::read(text.as_bytes()), Some(status));
+        }
+        for incomplete in ["", "NSpid:\n", "NSpid:\t \n", "Name:\tNSpid:\t1\n", "State:\tS\nNSpid:\t1\n"] {
+            assert_eq!(Status::read(incomplete.as_bytes()), None, "{incomplete}");
+        }
     }
 
     #[test]

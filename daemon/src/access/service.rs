@@ -28,7 +28,7 @@ const LONGEST: u64 = 8 * MOST as u64;
 /// A caller and its cgroups.
 pub(super) struct Service<'a> {
     pub(super) pid: Pid,
-    pub(super) ancestry: &'a Ancestry,
+    pub(super) ancestry: &'a Ancestry<'a>,
     /// The text of `/proc/PID/cgroup` of the process, and of the daemon.
     pub(super) cgroups: &'a str,
     pub(super) home_cgroups: &'a str,

@@ -14,13 +14,18 @@ pub(super) struct UserNamespace {
 
 impl UserNamespace {
     pub(super) fn of(process: &Process) -> io::Result<Self> {
-        Ok(Self { map: process.read("uid_map")?, namespace: process.link("ns/user").ok() })
+        Ok(Self { map: process.read("uid_map")?, namespace: identifier(process) })
     }
 
     /// Takes the user map of the daemon's parent. A hardened service has its own user namespace; the service
     /// manager has the initial one.
     pub(super) fn with_map_of(self, parent: Self) -> Self {
         Self { map: parent.map, ..self }
+    }
+
+    /// Whether the process certainly is in it.
+    pub(super) fn is_that_of(&self, process: &Process) -> bool {
+        self.namespace.is_some() && identifier(process) == self.namespace
     }
 
     /// Whether it is the user namespace of the daemon or of the daemon's parent. Two namespaces may have the
@@ -39,4 +44,8 @@ impl UserNamespace {
     pub(super) fn new(map: &str, namespace: Option<&str>) -> Self {
         Self { map: map.into(), namespace: namespace.map(str::to_owned) }
     }
+}
+
+fn identifier(process: &Process) -> Option<String> {
+    process.link("ns/user").ok()
 }
