@@ -17,6 +17,13 @@ fn the_grammar_is_valid() {
 }
 
 #[test]
+fn token_without_options_means_what_the_grammar_says() {
+    let words = [OsString::from("imgurctl"), OsString::from("token")];
+    let parsed = Cli::try_parse_from(&words).expect("parses");
+    assert_eq!(format!("{:?}", read(&words).expect("parses")), format!("{parsed:?}"));
+}
+
+#[test]
 fn suggests_the_right_command_for_a_wrong_guess() {
     assert_eq!(
         refusal("imgurctl whoami"),

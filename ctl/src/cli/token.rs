@@ -9,7 +9,7 @@ use clap::{Args, ValueHint};
 use super::variable::{self, variable};
 use crate::terminal::time::parse_duration;
 
-#[derive(Args, Debug)]
+#[derive(Args, Debug, Default)]
 #[command(after_help = "Examples:
   token=$(imgurctl token)
   imgurctl token --header | curl -H @- https://api.imgur.com/3/account/me
@@ -62,7 +62,7 @@ pub(crate) struct TokenArgs {
     pub(crate) command: Vec<OsString>,
 }
 
-#[derive(Args, Debug)]
+#[derive(Args, Debug, Default)]
 pub(crate) struct WaitArgs {
     /// Account [default: the default account]
     pub(crate) account: Option<String>,
