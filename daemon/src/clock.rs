@@ -31,7 +31,7 @@ pub trait Clock: Send + Sync {
 /// suspend, and is cancelled when somebody sets the clock. Nothing polls.
 #[derive(Debug)]
 pub struct SystemClock {
-    timer: AsyncFd<OwnedFd>,
+    timer: Timer,
 }
 
 impl SystemClock {
@@ -40,34 +40,61 @@ impl SystemClock {
     /// # Errors
     /// If the system has no more timers.
     pub fn new() -> io::Result<Self> {
-        let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
-        let timer = timerfd_create(TimerfdClockId::Realtime, flags)?;
+        Ok(Self { timer: Timer::new(TimerfdClockId::Realtime)? })
+    }
+
+    async fn reaches(&self, deadline: Option<Timestamp>) -> io::Result<()> {
+        // A moment before the epoch becomes one just after it. The kernel counts from its own clock, which a library may hide from
+        // us (libfaketime).
+        let until = |deadline: Timestamp| deadline.as_millis().saturating_sub(self.now().as_millis());
+        let kernels = Timestamp::from_millis(millis(clock_gettime(ClockId::Realtime)));
+        let at = deadline.map_or(0, |deadline| kernels.moved(until(deadline)).as_millis().max(1));
+        let at = Timespec { tv_sec: at.div_euclid(1000), tv_nsec: at.rem_euclid(1000) * 1_000_000 };
+        self.timer.set(TimerfdTimerFlags::ABSTIME | TimerfdTimerFlags::CANCEL_ON_SET, at)?;
+        self.timer.fired().await
+    }
+}
+
+/// A timer of the kernel (`timerfd_create(2)`). A timer of the runtime makes each of its waits for events set and remove one,
+/// which takes 0.3 of the 13.7 µs of a call.
+#[derive(Debug)]
+pub(crate) struct Timer(AsyncFd<OwnedFd>);
+
+impl Timer {
+    pub(crate) fn monotonic() -> io::Result<Self> {
+        Self::new(TimerfdClockId::Monotonic)
+    }
+
+    fn new(clock: TimerfdClockId) -> io::Result<Self> {
+        let timer = timerfd_create(clock, TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC)?;
         #[expect(
             deprecated,
             reason = "its successor is unsafe for the sake of types that may change their descriptor; an OwnedFd cannot"
         )]
-        let timer = AsyncFd::new(timer)?;
-        Ok(Self { timer })
+        Ok(Self(AsyncFd::new(timer)?))
     }
 
-    fn arm(&self, deadline: Option<Timestamp>) -> io::Result<()> {
-        // A zero time disarms the timer, so a moment before the epoch becomes one just after it. The kernel counts
-        // from its own clock, which a library may hide from us (libfaketime).
-        let until = |deadline: Timestamp| deadline.as_millis().saturating_sub(self.now().as_millis());
-        let kernels = Timestamp::from_millis(millis(clock_gettime(ClockId::Realtime)));
-        let at = deadline.map_or(0, |deadline| kernels.moved(until(deadline)).as_millis().max(1));
-        let it_value = Timespec { tv_sec: at.div_euclid(1000), tv_nsec: at.rem_euclid(1000) * 1_000_000 };
+    /// Returns after this time; without one, it waits for ever. Only one caller at a time.
+    pub(crate) async fn sleep(&self, span: Option<Duration>) -> io::Result<()> {
+        let shortest = Duration::from_nanos(1);
+        let span = span.map_or(Duration::ZERO, |span| span.max(shortest));
+        let after = Timespec::try_from(span).map_err(|_| io::ErrorKind::InvalidInput)?;
+        self.set(TimerfdTimerFlags::empty(), after)?;
+        self.fired().await
+    }
+
+    /// A zero time disarms the timer.
+    fn set(&self, flags: TimerfdTimerFlags, it_value: Timespec) -> io::Result<()> {
         let it_interval = Timespec { tv_sec: 0, tv_nsec: 0 };
-        let flags = TimerfdTimerFlags::ABSTIME | TimerfdTimerFlags::CANCEL_ON_SET;
-        timerfd_settime(self.timer.get_ref(), flags, &Itimerspec { it_interval, it_value })?;
+        timerfd_settime(self.0.get_ref(), flags, &Itimerspec { it_interval, it_value })?;
         Ok(())
     }
 
     async fn fired(&self) -> io::Result<()> {
         loop {
-            let mut guard = self.timer.readable().await?;
+            let mut guard = self.0.readable().await?;
             let mut expirations = [0; 8];
-            match rustix::io::read(self.timer.get_ref(), &mut expirations) {
+            match rustix::io::read(self.0.get_ref(), &mut expirations) {
                 Err(Errno::AGAIN) => guard.clear_ready(),
                 // Expired, or cancelled because the clock was set.
                 Ok(_) | Err(Errno::CANCELED) => return Ok(()),
@@ -97,11 +124,7 @@ impl Clock for SystemClock {
 
     fn sleep_until(&self, deadline: Option<Timestamp>) -> BoxFuture<'_, ()> {
         Box::pin(async move {
-            let waited = async {
-                self.arm(deadline)?;
-                self.fired().await
-            };
-            if let Err(error) = waited.await {
+            if let Err(error) = self.reaches(deadline).await {
                 tracing::error!(%error, "the wall-clock timer failed; imgurd refreshes tokens only on request");
                 std::future::pending::<()>().await;
             }
@@ -122,6 +145,21 @@ mod tests {
         let clock = SystemClock::new().unwrap();
         clock.sleep_until(Some(Timestamp::from_millis(0))).await;
         clock.sleep_until(Some(clock.now())).await;
+    }
+
+    #[tokio::test]
+    async fn a_timer_returns_after_its_time_and_never_without_one() {
+        let (timer, other) = (Timer::monotonic().unwrap(), Timer::monotonic().unwrap());
+        let (begin, span) = (std::time::Instant::now(), Duration::from_millis(20));
+        timer.sleep(Some(span)).await.unwrap();
+        assert!(begin.elapsed() >= span);
+        timer.sleep(Some(Duration::ZERO)).await.unwrap();
+        // An earlier time counts no more when nobody waits for it.
+        timer.set(TimerfdTimerFlags::empty(), Timespec { tv_sec: 0, tv_nsec: 1 }).unwrap();
+        tokio::select! {
+            early = timer.sleep(None) => panic!("{early:?}"),
+            waited = other.sleep(Some(span)) => waited.unwrap(),
+        }
     }
 
     #[tokio::test]

@@ -85,7 +85,7 @@ fn api(config: Arc<Config>, keeper: Keeper) -> Api {
     let editor = Arc::new(SettingsEditor::new(ConfigFile::new(nowhere("config.toml")), config));
     let permits = Permits::load(nowhere("permits"));
     let gate = Gate::new(editor.clone(), permits.clone(), Prompts::new().0);
-    let journal = journal::spawn(nowhere("journal"));
+    let journal = journal::spawn(nowhere("journal")).expect("a timer");
     let clients = GatewayClients::new("/nonexistent/gateway".into());
     let store = Arc::<MemoryStore>::default();
     let (bus, kind, state) = (None, StoreKind::Memory, PathBuf::new());

@@ -115,7 +115,7 @@ impl Daemon {
         let (prompts, questions) = Prompts::new();
         let permits = Permits::load(state.join("permits"));
         let gate = Gate::new(editor.clone(), permits.clone(), prompts);
-        let journal = journal::spawn(state.join("journal"));
+        let journal = journal::spawn(state.join("journal")).context(NO_TIMER)?;
         let clients = GatewayClients::new(state.join("gateway"));
         let session = (!options.no_dbus).then(|| bus.clone());
         let (settings, registered) = (editor.clone(), clients.clone());
@@ -174,8 +174,10 @@ impl Daemon {
     }
 }
 
+const NO_TIMER: &str = "cannot create a timer";
+
 fn clock() -> anyhow::Result<SystemClock> {
-    SystemClock::new().context("cannot create a timer")
+    SystemClock::new().context(NO_TIMER)
 }
 
 async fn reload_on_signal(editor: &SettingsEditor, keeper: &Keeper) {

@@ -15,12 +15,13 @@ use imgurd_proto::text::cause;
 use imgurd_proto::{Error, JournalEntry, Outcome};
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::task::spawn_blocking;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 
 pub(crate) use self::file::JournalFile;
 pub use self::file::parse;
 use self::fold::{Folds, Kind};
 use super::{Caller, unix_time};
+use crate::clock::Timer;
 use crate::mutex::lock;
 
 /// How many entries may wait to be written. Further ones are lost.
@@ -54,13 +55,15 @@ struct Begun {
 }
 
 /// Starts a task that keeps the journal in the file `path`.
-#[must_use]
-pub fn spawn(path: PathBuf) -> Journal {
+///
+/// # Errors
+/// If the system has no more timers.
+pub fn spawn(path: PathBuf) -> io::Result<Journal> {
     let (notes, inbox) = mpsc::channel(WAITING);
-    let (file, counted) = (JournalFile::new(path), Counted::default());
-    let writer = Writer { file, counted: counted.clone(), listeners: None, is_troubled: false };
+    let (file, counted, timer) = (JournalFile::new(path), Counted::default(), Timer::monotonic()?);
+    let writer = Writer { file, counted: counted.clone(), timer, listeners: None, is_troubled: false };
     tokio::spawn(writer.run(inbox));
-    Journal { notes, counted }
+    Ok(Journal { notes, counted })
 }
 
 impl Journal {
@@ -227,6 +230,7 @@ fn shortened(text: &str) -> &str {
 struct Writer {
     file: JournalFile,
     counted: Counted,
+    timer: Timer,
     /// The followers, if any. The channel allocates its whole buffer at once.
     listeners: Option<broadcast::Sender<JournalEntry>>,
     /// Whether the last write failed.
@@ -236,14 +240,8 @@ struct Writer {
 impl Writer {
     async fn run(mut self, mut inbox: mpsc::Receiver<Note>) {
         loop {
-            let next = lock(&self.counted).next();
-            let over = async {
-                match next {
-                    Some(at) => sleep_until(at).await,
-                    // While nothing is counted, the daemon must not wake.
-                    None => std::future::pending().await,
-                }
-            };
+            // While nothing is counted, the daemon does not wake.
+            let next = lock(&self.counted).next().map(|at| at.saturating_duration_since(Instant::now()));
             let told = tokio::select! {
                 note = inbox.recv() => match note {
                     Some(Note::Entry(entry)) => lock(&self.counted).add(*entry, Instant::now()),
@@ -259,7 +257,7 @@ impl Writer {
                     }
                     None => return,
                 },
-                () = over => lock(&self.counted).due(Instant::now()),
+                Ok(()) = self.timer.sleep(next) => lock(&self.counted).due(Instant::now()),
             };
             self.tell(told).await;
         }

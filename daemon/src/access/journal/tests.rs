@@ -144,7 +144,7 @@ async fn counts_a_limited_number_of_kinds_and_loses_no_entry() {
 #[tokio::test]
 async fn entries_reach_followers_and_the_file() {
     let (_directory, path, file) = file();
-    let journal = spawn(path);
+    let journal = spawn(path).unwrap();
     let mut following = journal.read(None, true).await.unwrap();
     let mut of_another = journal.read(Some("b".to_owned()), true).await.unwrap();
     assert_eq!(following.past(), None);
@@ -175,7 +175,7 @@ async fn entries_reach_followers_and_the_file() {
 #[tokio::test]
 async fn counts_similar_entries_without_waking_the_writer() {
     let (_directory, path, file) = file();
-    let journal = spawn(path);
+    let journal = spawn(path).unwrap();
     for _ in 0..10 {
         journal.granted(&caller(), "GetToken", "a");
     }
@@ -198,7 +198,7 @@ async fn counts_similar_entries_without_waking_the_writer() {
 
 #[tokio::test]
 async fn followers_get_entries_when_the_file_cannot_be_written() {
-    let journal = spawn(PathBuf::from("/nowhere/journal"));
+    let journal = spawn(PathBuf::from("/nowhere/journal")).unwrap();
     let mut following = journal.read(None, true).await.unwrap();
     for account in ["a", "b"] {
         journal.granted(&caller(), "GetToken", account);
@@ -209,7 +209,7 @@ async fn followers_get_entries_when_the_file_cannot_be_written() {
 #[tokio::test(start_paused = true)]
 async fn drops_entries_when_the_journal_falls_behind() {
     let (_directory, path, file) = file();
-    let journal = spawn(path);
+    let journal = spawn(path).unwrap();
     // The writer does not run in between, as with a disk that does not respond.
     for number in 0..10 * WAITING {
         journal.granted(&caller(), "GetToken", &number.to_string());

@@ -34,7 +34,7 @@ fn api() -> Api {
     let editor = Arc::new(SettingsEditor::new(ConfigFile::new(PathBuf::new()), config));
     let permits = Permits::load(PathBuf::new());
     let gate = Gate::new(editor.clone(), permits.clone(), Prompts::new().0);
-    let journal = journal::spawn(PathBuf::from("/nowhere/journal"));
+    let journal = journal::spawn(PathBuf::from("/nowhere/journal")).unwrap();
     let clients = GatewayClients::new("/nonexistent/gateway".into());
     let store = Arc::<MemoryStore>::default();
     let (bus, kind, state) = (None, StoreKind::Memory, PathBuf::new());
