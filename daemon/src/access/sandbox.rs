@@ -128,9 +128,10 @@ mod tests {
     use std::io::Read as _;
     use std::process::{Command, Stdio};
 
+    use proptest::prelude::*;
+
     use super::super::ancestry::Ancestry;
     use super::*;
-    use proptest::prelude::*;
 
     const HOST: &[u8] =
         b"21 20 0:20 / /proc rw - proc proc rw\n1 0 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw\n";
