@@ -39,13 +39,19 @@ impl<'a> Ancestry<'a> {
         Self { process, pid, all: OnceCell::new() }
     }
 
-    /// Whether the process or an ancestor creates sandboxes, or forwards D-Bus calls of one.
+    /// Whether the process or an ancestor creates sandboxes, or forwards D-Bus calls of one. Unknown ancestors may do so.
     pub(super) fn includes_maker(&self) -> bool {
-        self.all().iter().any(|(_, stat)| is_maker(&stat.name))
+        self.is_unknown() || self.all().iter().any(|(_, stat)| is_maker(&stat.name))
     }
 
+    /// Whether this is an ancestor of the process. An unknown one may be.
     pub(super) fn has(&self, pid: i32) -> bool {
-        self.all().iter().chain(OURS.iter()).any(|(known, _)| *known == pid)
+        self.is_unknown() || self.all().iter().chain(OURS.iter()).any(|(known, _)| *known == pid)
+    }
+
+    /// Whether the process could not be read. Otherwise it is the first of its ancestry.
+    fn is_unknown(&self) -> bool {
+        self.all().is_empty()
     }
 
     fn all(&self) -> &[(i32, Stat)] {
@@ -92,6 +98,8 @@ mod tests {
             assert!(known(vec![one(9, "python3", 5), one(5, maker, 1)]).includes_maker());
         }
         assert!(known(vec![one(9, "xdg-dbus-proxy", 1)]).includes_maker());
+        let unknown = known(Vec::new());
+        assert!(unknown.includes_maker() && unknown.has(1));
     }
 
     #[test]

@@ -70,7 +70,7 @@ impl Caller {
         since: Duration,
         peer: &Peer,
     ) -> (Self, Option<ProcessFile>) {
-        let Identified { application, program, cgroups } = identify(pid, since, peer);
+        let Identified { application, program, cgroups } = identify(pid, wire, since, peer);
         (Self { uid, pid, wire, application, program }, cgroups)
     }
 

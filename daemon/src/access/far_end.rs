@@ -5,6 +5,7 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 
+use imgurd_proto::Wire;
 use rustix::process::{Pid, getpid, getuid};
 
 use super::Application;
@@ -26,7 +27,7 @@ pub(crate) fn may_be_sandboxed(ends: Ends) -> bool {
     let mountinfo = own_mountinfo();
     let mut is_anothers = false;
     for pid in pids.filter(|pid| may_have(*pid, &end, mountinfo.as_deref())) {
-        match identify(Some(pid), uptime(), &Peer::Unheld).application {
+        match identify(Some(pid), Wire::Gateway, uptime(), &Peer::Unheld).application {
             // A process that ended does not have the connection any more.
             Application::Gone => {}
             application if application.is_sandboxed() => return true,

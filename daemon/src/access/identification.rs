@@ -9,6 +9,7 @@ use std::fs;
 use std::sync::LazyLock;
 use std::time::Duration;
 
+use imgurd_proto::Wire;
 use imgurd_proto::text::printable_name;
 use rustix::process::Pid;
 
@@ -19,17 +20,17 @@ use super::process::{Process, ProcessFile, Status};
 use super::service::Service;
 use super::{cgroup, sandbox};
 
-/// Identifies the application that the process `pid` of `peer` belongs to, and the program that it runs. The peer called when the
-/// machine had been up for `since` (`CLOCK_BOOTTIME`).
+/// Identifies the application that the process `pid` of `peer` belongs to, and the program that it runs. The peer called on `wire`
+/// when the machine had been up for `since` (`CLOCK_BOOTTIME`).
 ///
 /// The program is the file that the process executes, or the name that it gives itself if that file cannot be read. It
 /// is only for display; no decision may depend on it.
-pub(super) fn identify(pid: Option<i32>, since: Duration, peer: &Peer) -> Identified {
+pub(super) fn identify(pid: Option<i32>, wire: Wire, since: Duration, peer: &Peer) -> Identified {
     // The kernel says 0 for every process outside our PID namespace.
     let Some(pid) = pid.filter(|pid| *pid > 0).and_then(Pid::from_raw) else {
         return Identified { application: Application::Nameless, ..Identified::GONE };
     };
-    examine(pid, since, peer).unwrap_or(Identified::GONE)
+    examine(pid, wire, since, peer).unwrap_or(Identified::GONE)
 }
 
 /// The identity of a process.
@@ -56,7 +57,7 @@ static HOME_CGROUPS: LazyLock<String> =
 ///
 /// The kernel reuses PIDs, but an open directory or file always belongs to the same process. At the end it is clear whether that
 /// process is the peer.
-fn examine(pid: Pid, since: Duration, peer: &Peer) -> Option<Identified> {
+fn examine(pid: Pid, wire: Wire, since: Duration, peer: &Peer) -> Option<Identified> {
     let process = Process::of(pid).ok()?;
     let cgroup_file = process.open("cgroup").ok()?;
     let cgroups = String::from_utf8_lossy(&cgroup_file.text);
@@ -70,7 +71,7 @@ fn examine(pid: Pid, since: Duration, peer: &Peer) -> Option<Identified> {
     };
     let ancestry = Ancestry::of(&process, pid);
     let service = Service { pid, ancestry: &ancestry, cgroups: &cgroups, home_cgroups: &HOME_CGROUPS };
-    let application = judge(application, &process, &status, &service);
+    let application = judge(application, wire, &process, &status, &service);
     // If the daemon has its own user namespace, as the hardened service has, it cannot read the executables of others.
     let program = executable.unwrap_or(status.name);
     let program = printable_name(program.strip_suffix(" (deleted)").unwrap_or(&program));
@@ -79,16 +80,25 @@ fn examine(pid: Pid, since: Duration, peer: &Peer) -> Option<Identified> {
 }
 
 /// Takes the other signs of a sandbox into account. An application that is sandboxed already stays so.
-fn judge(application: Application, process: &Process, status: &Status, service: &Service<'_>) -> Application {
-    match application {
+fn judge(
+    application: Application,
+    wire: Wire,
+    process: &Process,
+    status: &Status,
+    service: &Service<'_>,
+) -> Application {
+    if application.is_sandboxed() {
         // Only a cgroup names a sandbox. A sandbox that can write the whole runtime directory could create
         // Flatpak's files there.
-        sandboxed @ (Application::Sandbox(_) | Application::Nameless) => sandboxed,
-        _ if ancestry::is_maker(&status.name) || sandbox::is_elsewhere(process, status, service) => {
-            Application::Nameless
-        }
-        other => other,
+        return application;
     }
+    // A sandboxed program connects to our socket itself. To a bus or a TCP port, a helper may do that for it, which runs outside, as
+    // firejail's xdg-dbus-proxy does. Before Linux 6.14 that one has the name of a descriptor (`fexecve(3)`).
+    let may_be_helper = !matches!(wire, Wire::Socket | Wire::Remote);
+    let is_sandboxed = ancestry::is_maker(&status.name)
+        || may_be_helper && service.ancestry.includes_maker()
+        || sandbox::is_elsewhere(process, status, service);
+    if is_sandboxed { Application::Nameless } else { application }
 }
 
 #[cfg(test)]

@@ -40,8 +40,8 @@ static KNOWN: LazyLock<Vec<(Vec<u8>, ProcessFile)>> = LazyLock::new(|| {
 pub(super) fn is_elsewhere(process: &Process, status: &Status, service: &Service<'_>) -> bool {
     HOME.as_ref().is_none_or(|home| {
         status.depth != home.depth
-            || !home.has_users_of(process, service)
             || !home.has_mounts_of(process, service)
+            || !home.has_users_of(process, service)
     })
 }
 
@@ -63,8 +63,8 @@ impl Place {
         self.users.is_that_of(process) || UserNamespace::of(process).is_ok_and(fits)
     }
 
-    /// Whether the root directory is the same. Each program in a sandbox of a [maker](super::ancestry) is in a mount namespace that
-    /// the maker created, so in a known one nobody asks for its ancestors.
+    /// Whether the root directory is the same. A program in a sandbox of a [maker](super::ancestry) is in a mount namespace that the
+    /// maker created, so in a known one its ancestors are not read.
     fn has_mounts_of(&self, process: &Process, service: &Service<'_>) -> bool {
         // The daemon may not be able to see Flatpak's file.
         let has_flatpaks_file = || !self.mounts.are_flatpaks && process.has("root/.flatpak-info");

@@ -311,6 +311,31 @@ print(keeper.GetToken('', -1, 1000, dbus_interface='org.imgurd.Keeper1')[0])
 ";
 
 #[test]
+fn a_firejail_gets_nothing_over_the_socket_or_its_filtered_bus() {
+    if !needs_root("firejail") {
+        return;
+    }
+    let bed = Testbed::memory();
+    let _bus = bed.bus();
+    let scene = Scene::new(bed, Behaviour::default()).signed_in();
+    let filter = format!("--dbus-user.talk={BUS_NAME}");
+    let firejail = ["firejail", "--quiet", "--noprofile", "--dbus-user=filter", &filter];
+    let mut program = relay(&scene.bed, &firejail, &scene.bed.socket());
+    gets_nothing(&mut program, "firejail");
+    program.finish();
+    // Firejail runs the proxy of the bus outside the sandbox.
+    let over_the_bus = ["/usr/bin/python3", "-c", OVER_THE_BUS, BUS_NAME, PATH];
+    let call = |wrapper: &[&str]| {
+        let mut command = scene.bed.command(wrapper.first().unwrap_or(&over_the_bus[0]));
+        command.args(wrapper.iter().chain(&over_the_bus).skip(1));
+        scene.bed.start(command).finish()
+    };
+    assert_eq!(call(&[]).success().line(), scene.token());
+    let refused = call(&firejail);
+    assert!(refused.stderr.contains("AccessDenied") && refused.code != Some(0), "{refused:?}");
+}
+
+#[test]
 fn a_flatpak_app_has_a_name_only_in_its_own_scope() {
     let permissions = ["--filesystem=xdg-run/imgurd", "--talk-name=org.imgurd.Keeper1"];
     let flatpak = || Flatpak::new(&permissions);
