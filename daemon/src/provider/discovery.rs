@@ -9,7 +9,7 @@ use oauth2::{HttpRequest, HttpResponse};
 use url::Url;
 
 use super::classify::{is_missing, is_web_page};
-use super::metadata::{self, Unfit};
+use super::metadata::{self, Unfit, advised};
 use super::response::text;
 use super::transport::{Timeouts, Transport};
 use super::{Answer, Delivery};
@@ -39,7 +39,7 @@ pub async fn discover(issuer: &str, ca_file: Option<PathBuf>) -> Result<Discover
             }
         }
     }
-    let nothing = || "the server publishes no metadata, by OpenID Connect or RFC 8414".to_owned();
+    let nothing = || advised("the server publishes no metadata, by OpenID Connect or RFC 8414");
     found.ok_or_else(|| unusable(issuer, &objection.map_or_else(nothing, |(_, reason)| reason)))
 }
 
@@ -100,10 +100,7 @@ fn understand(response: &HttpResponse, issuer: &str) -> Result<Discovery, Failur
 }
 
 fn unusable(issuer: &str, reason: &str) -> Error {
-    // A reason that already says what to do needs no other advice.
-    let advice = "; check the issuer, or set the endpoints with --auth-url and --token-url";
-    let advice = if reason.contains("; ") { "" } else { advice };
-    Error::invalid("issuer", format!("imgurd cannot use the metadata of {issuer}: {reason}{advice}"))
+    Error::invalid("issuer", format!("imgurd cannot use the metadata of {issuer}: {reason}"))
 }
 
 fn unreachable(issuer: &str, reason: &str) -> Error {

@@ -17,16 +17,24 @@ pub(crate) enum Unfit {
     NoMetadata(String),
     /// It is metadata, but must not be used.
     Wrong(String),
+    /// It is that of another issuer. The reason says what to do.
+    OfAnother(String),
 }
 
 impl Unfit {
-    /// The error about the document at `place`: whether it is specific, and why the document cannot be used.
+    /// The error about the document at `place`: whether it is specific, why the document cannot be used, and what to do.
     pub(crate) fn at(self, place: &Url) -> (bool, String) {
         match self {
-            Self::NoMetadata(reason) => (false, format!("{reason} ({place})")),
-            Self::Wrong(reason) => (true, reason),
+            Self::NoMetadata(reason) => (false, advised(&format!("{reason} ({place})"))),
+            Self::Wrong(reason) => (true, advised(&reason)),
+            Self::OfAnother(reason) => (true, reason),
         }
     }
+}
+
+/// A reason that does not say what to do, with that.
+pub(super) fn advised(reason: &str) -> String {
+    format!("{reason}; check the issuer, or set the endpoints with --auth-url and --token-url")
 }
 
 /// Combines both kinds of metadata of one server. If they differ, the first one counts.
@@ -52,7 +60,7 @@ pub(crate) fn read(text: &str, issuer: &str) -> Result<Discovery, Unfit> {
     };
     if named != issuer {
         let named = printable_name(named);
-        return Err(Unfit::Wrong(format!(
+        return Err(Unfit::OfAnother(format!(
             "the server calls itself {named}; if you mean that server, use --issuer {named}"
         )));
     }

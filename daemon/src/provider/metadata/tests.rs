@@ -66,8 +66,6 @@ fn chooses_a_supported_client_authentication(#[case] methods: Value, #[case] exp
 }
 
 #[rstest]
-#[case(json!({ "issuer": "https://as.example/other" }), "use --issuer https://as.example/other")]
-#[case(json!({ "issuer": "https://as.example/tenant/" }), "calls itself https://as.example/tenant/;")]
 #[case(json!({ "token_endpoint": null }), "no token_endpoint")]
 #[case(json!({ "authorization_endpoint": 7 }), "no authorization_endpoint")]
 #[case(json!({ "token_endpoint": "http://as.example/token" }), "token_endpoint (http://as.example/token) is not an https URL")]
@@ -77,6 +75,24 @@ fn chooses_a_supported_client_authentication(#[case] methods: Value, #[case] exp
 fn rejects_unsuitable_metadata_with_the_reason(#[case] changes: Value, #[case] said: &str) {
     let Err(Unfit::Wrong(reason)) = with(&changes) else { panic!("{changes} is rejected") };
     assert!(reason.contains(said), "{reason}");
+}
+
+#[rstest]
+#[case("https://as.example/other")]
+#[case("https://as.example/tenant/")]
+fn another_issuers_metadata_brings_one_advice(#[case] named: &str) {
+    let unfit = with(&json!({ "issuer": named })).unwrap_err();
+    let reason = format!("the server calls itself {named}; if you mean that server, use --issuer {named}");
+    assert_eq!(unfit.at(&Url::parse(ISSUER).unwrap()), (true, reason));
+}
+
+#[test]
+fn unsuitable_metadata_brings_advice() {
+    for unfit in [Unfit::Wrong("it is wrong".to_owned()), Unfit::NoMetadata("it is none".to_owned())] {
+        let (_, said) = unfit.at(&Url::parse(ISSUER).unwrap());
+        assert!(said.starts_with("it is ") && said.matches("; ").count() == 1, "{said}");
+        assert!(said.ends_with("; check the issuer, or set the endpoints with --auth-url and --token-url"));
+    }
 }
 
 #[rstest]
