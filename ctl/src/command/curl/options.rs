@@ -14,10 +14,19 @@ pub(super) struct Request {
     pub(super) format: String,
     /// Whether the request can be repeated.
     pub(super) is_repeatable: bool,
-    /// Whether the body goes to a file.
-    pub(super) is_to_file: bool,
+    /// Where the body goes.
+    pub(super) destination: Destination,
     /// Whether --fail was given.
     pub(super) hides_errors: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Destination {
+    #[default]
+    Output,
+    File,
+    /// `/dev/null`. It is imgurctl that discards the body, because that shows whether an error is about the token.
+    Nowhere,
 }
 
 impl Request {
@@ -63,7 +72,13 @@ impl Request {
         self.is_repeatable &= !value::reads_input(option.value, text);
         // It does not overwrite the file of the first attempt.
         self.is_repeatable &= name != "remote-header-name";
-        self.is_to_file |= matches!(name, "output" | "remote-name");
+        if name == "output" && text == "/dev/null" {
+            self.destination = Destination::Nowhere;
+            return Ok(());
+        }
+        if matches!(name, "output" | "remote-name") {
+            self.destination = Destination::File;
+        }
         match (option.value, value) {
             (Value::Url, Some(value)) if value.starts_with('@') => {
                 return Err(usage("--url does not accept a file of URLs; give one URL on the command line"));
@@ -143,7 +158,9 @@ mod tests {
         let options = "--silent --show-error --output file --request POST --header A:b --max-time 5";
         assert_eq!(request.options.join(" "), options);
         assert_eq!((request.url.as_str(), request.format.as_str()), ("account/me", "%{http_code}"));
-        assert!(request.is_to_file && request.is_repeatable);
+        assert!(request.destination == Destination::File && request.is_repeatable);
+        let request = parse("-so/dev/null a").expect("understood");
+        assert!(request.destination == Destination::Nowhere && request.options == ["--silent"]);
         assert_eq!(parse("-s -- -odd").expect("understood").url, "-odd");
         assert_eq!(parse("--url a").expect("understood").url, "a");
     }

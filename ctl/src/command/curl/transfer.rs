@@ -12,7 +12,7 @@ use imgurd_proto::{Secret, rejects_token};
 use rustix::io::{FdFlags, fcntl_setfd};
 use serde_json::{Deserializer, Value};
 
-use super::options::Request;
+use super::options::{Destination, Request};
 use crate::failure::Failure;
 use crate::memory;
 use crate::sealed::random_hexadecimal;
@@ -45,8 +45,9 @@ pub(super) struct Ended {
     status: ExitStatus,
     held: Vec<u8>,
     report: Option<Report>,
-    /// The output of --write-out after a body that --fail hid.
+    /// The output of --write-out after a body that may be hidden.
     written: Option<Vec<u8>>,
+    discards_body: bool,
 }
 
 /// curl's report about the transfer.
@@ -69,10 +70,18 @@ impl Transfer {
         let mut child = memory::with_own_limit(|| command.spawn())
             .map_err(|error| Failure::not_started("curl", &error))?;
         drop(header);
-        let (mut held, report) = receive(&mut child, &mark)?;
+        let discards_body = self.request.destination == Destination::Nowhere;
+        let mut stdout: Box<dyn Write> =
+            if discards_body { Box::new(io::sink()) } else { Box::new(io::stdout().lock()) };
+        let (mut held, report) = receive(&mut child, &mark, &mut stdout)?;
         let status = child.wait().map_err(unreadable)?;
-        let written = self.recovers_from_errors().then(|| split_off(&mut held, &end_of_body(&mark)));
-        Ok(Ended { status, held, report, written: written.flatten() })
+        let written = self.marks_the_end().then(|| split_off(&mut held, &end_of_body(&mark)));
+        Ok(Ended { status, held, report, written: written.flatten(), discards_body })
+    }
+
+    /// Whether the end of the body is marked, because imgurctl may have to hide the body.
+    fn marks_the_end(&self) -> bool {
+        self.request.destination == Destination::Nowhere || self.recovers_from_errors()
     }
 
     /// Whether `--fail-with-body` replaces `--fail`, so that the body shows whether an error is about the token. Not if curl
@@ -80,7 +89,7 @@ impl Transfer {
     fn recovers_from_errors(&self) -> bool {
         let others = ["--fail-with-body", "--retry", "--include", "--show-headers", "--head"];
         let is_plain = !self.request.options.iter().any(|option| others.contains(&option.as_str()));
-        self.request.hides_errors && !self.request.is_to_file && is_plain
+        self.request.hides_errors && self.request.destination != Destination::File && is_plain
     }
 
     fn command(&self, header: &str, mark: &str) -> Command {
@@ -93,7 +102,8 @@ impl Transfer {
             "--fail" if recovers => "--fail-with-body",
             option => option,
         }));
-        let end = if recovers { format!("%{{stdout}}{}", end_of_body(mark)) } else { String::new() };
+        let end =
+            if self.marks_the_end() { format!("%{{stdout}}{}", end_of_body(mark)) } else { String::new() };
         command.arg("--write-out").arg(format!(
             "{end}{}%{{stdout}}{mark} %{{http_code}} %{{num_redirects}} %{{filename_effective}}",
             self.request.format
@@ -107,7 +117,7 @@ impl Transfer {
             command.env_remove(variable);
         }
         // curl does the same on a terminal, but here its output is a pipe.
-        if io::stdout().is_terminal() && !self.request.is_to_file {
+        if io::stdout().is_terminal() && self.request.destination == Destination::Output {
             command.arg("--no-progress-meter");
         }
         command.args(["--globoff", "--url", &self.url]).stdout(Stdio::piped());
@@ -146,13 +156,17 @@ fn pipe_with(text: &str) -> io::Result<PipeReader> {
 }
 
 /// Reads the output of curl, and separates its report.
-fn receive(child: &mut Child, mark: &str) -> Result<(Vec<u8>, Option<Report>), Failure> {
+fn receive(
+    child: &mut Child,
+    mark: &str,
+    stdout: &mut impl Write,
+) -> Result<(Vec<u8>, Option<Report>), Failure> {
     let Some(mut output) = child.stdout.take() else { return Ok((Vec::new(), None)) };
     let mut held = Vec::new();
     (&mut output).take(HELD).read_to_end(&mut held).map_err(unreadable)?;
     let is_long = held.len() as u64 == HELD;
     if is_long {
-        held = pass_on_but_the_tail(held, &mut output, &mut io::stdout().lock())?;
+        held = pass_on_but_the_tail(held, &mut output, stdout)?;
     }
     let report = split_off(&mut held, mark).and_then(|text| Report::parse(&text));
     Ok((held, report.filter(|_| !is_long)))
@@ -210,12 +224,10 @@ impl Ended {
     /// Writes the rest of the output, and returns curl's exit code.
     pub(super) fn pass_on(mut self) -> Result<(), Failure> {
         let code = self.status.code().unwrap_or_else(|| 128 + self.status.signal().unwrap_or_default());
-        if let Some(written) = self.written {
-            if code == SERVER_ERROR {
-                self.held.clear();
-            }
-            self.held.extend(written);
+        if self.discards_body || self.written.is_some() && code == SERVER_ERROR {
+            self.held.clear();
         }
+        self.held.extend(self.written.unwrap_or_default());
         let mut stdout = io::stdout().lock();
         stdout.write_all(&self.held).and_then(|()| stdout.flush()).map_err(Failure::Output)?;
         if code == 0 { Ok(()) } else { Err(Failure::Ended(u8::try_from(code).unwrap_or(1))) }

@@ -91,6 +91,22 @@ fn a_rejected_token_is_replaced_and_only_the_second_answer_printed() {
 }
 
 #[test]
+fn a_discarded_answer_still_shows_that_the_token_is_rejected() {
+    for options in [&["-so", "/dev/null"][..], &["-s", "--output", "/dev/null", "-i"], &["-fso", "/dev/null"]]
+    {
+        let scene = rejected(403);
+        let of = |url| [&["curl", "--", "-w", "%{http_code}", url], options].concat();
+        let output = scene.ctl(&of("account/me")).success();
+        assert_eq!((output.stdout.as_str(), output.stderr.as_str()), ("200", ""), "{options:?}");
+        assert_eq!(scene.refreshes().len(), 1, "{options:?}");
+        scene.fake.fail_next(Endpoint::Account, Fault::Huge);
+        assert_eq!(scene.ctl(&of("account/me")).success().stdout, "200", "{options:?}");
+        let code = if options[0].contains('f') { 22 } else { 0 };
+        assert_eq!(scene.ctl(&of("nothing/here")).exits(code).stdout, "404", "{options:?}");
+    }
+}
+
+#[test]
 fn with_fail_a_401_is_enough_to_replace_the_token() {
     let scene = rejected(401);
     assert!(scene.ctl(&["curl", "--", "-fs", "account/me"]).success().stdout.contains("alice"));

@@ -68,7 +68,8 @@ fn fifty_programs_replace_a_dead_token_with_one_refresh() {
         let answer = client.answer();
         assert_eq!(answer["status"], 200, "{answer}");
     }
-    assert!(ctl.into_iter().all(|program| program.finish().success().stdout == "200"));
+    let outputs: Vec<_> = ctl.into_iter().map(|program| program.finish().success()).collect();
+    assert!(outputs.iter().all(|output| output.stdout == "200"), "{outputs:?}");
     assert_eq!(gateway.scene.refreshes().len(), 1);
     let requests = gateway.scene.fake.requests(Endpoint::Images);
     assert_eq!(requests.iter().filter(|request| request.status == Some(200)).count(), 5 * EACH);
