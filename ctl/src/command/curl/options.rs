@@ -4,6 +4,8 @@ use super::allowed::{Allowed, Value, by_letter, by_name};
 use super::value;
 use crate::failure::Failure;
 
+const NOWHERE: &str = "/dev/null";
+
 #[derive(Debug, Default)]
 pub(super) struct Request {
     /// The options by their long names, so that curl parses them like imgurctl did.
@@ -46,6 +48,9 @@ impl Request {
                 }
             }
         }
+        if request.options.iter().any(|option| option == "--output-dir") {
+            request.write_to_a_directory();
+        }
         match <[String; 1]>::try_from(urls) {
             Ok([url]) => match value::objection(Value::Url, &url) {
                 Some(reason) => Err(usage(&format!("the URL {reason}"))),
@@ -55,6 +60,14 @@ impl Request {
                 Err(usage("no URL was given; give one, or a path below the API URL"))
             }
             Err(_) => Err(usage("more than one URL was given; run `imgurctl curl` once for each")),
+        }
+    }
+
+    /// In a directory, `/dev/null` is an ordinary file.
+    fn write_to_a_directory(&mut self) {
+        if self.destination == Destination::Nowhere {
+            self.destination = Destination::File;
+            self.options.extend(["--output".to_owned(), NOWHERE.to_owned()]);
         }
     }
 
@@ -72,7 +85,7 @@ impl Request {
         self.is_repeatable &= !value::reads_input(option.value, text);
         // It does not overwrite the file of the first attempt.
         self.is_repeatable &= name != "remote-header-name";
-        if name == "output" && text == "/dev/null" {
+        if name == "output" && text == NOWHERE {
             self.destination = Destination::Nowhere;
             return Ok(());
         }
@@ -161,6 +174,9 @@ mod tests {
         assert!(request.destination == Destination::File && request.is_repeatable);
         let request = parse("-so/dev/null a").expect("understood");
         assert!(request.destination == Destination::Nowhere && request.options == ["--silent"]);
+        let request = parse("-o /dev/null --output-dir d a").expect("understood");
+        assert_eq!(request.destination, Destination::File);
+        assert_eq!(request.options, ["--output-dir", "d", "--output", "/dev/null"]);
         assert_eq!(parse("-s -- -odd").expect("understood").url, "-odd");
         assert_eq!(parse("--url a").expect("understood").url, "a");
     }

@@ -1,11 +1,12 @@
 //! One run of curl.
 
 use std::fs::{self, File};
-use std::io::{self, IsTerminal as _, PipeReader, Read, Write};
-use std::os::fd::AsRawFd as _;
+use std::io::{self, IsTerminal as _, PipeReader, PipeWriter, Read, Write};
+use std::os::fd::AsRawFd;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
 
 use imgurd_proto::text::cause;
 use imgurd_proto::{Secret, rejects_token};
@@ -45,9 +46,10 @@ pub(super) struct Ended {
     status: ExitStatus,
     held: Vec<u8>,
     report: Option<Report>,
-    /// The output of --write-out after a body that may be hidden.
+    /// The output of --write-out after a body that --fail hid.
     written: Option<Vec<u8>>,
-    discards_body: bool,
+    /// The beginning of a body that goes nowhere.
+    discarded: Vec<u8>,
 }
 
 /// curl's report about the transfer.
@@ -62,26 +64,22 @@ impl Transfer {
     pub(super) fn run(&self, authorization: &Secret) -> Result<Ended, Failure> {
         // A random mark, so that no body contains it.
         let mark = format!("imgurctl-{}", random_hexadecimal::<8>()?);
-        let header = pipe_with(&format!("Authorization: {}\n", authorization.expose())).map_err(|error| {
-            Failure::Other(format!("cannot create a pipe: {error}; try again", error = cause(&error)))
-        })?;
-        let path = readable_path(&header)?;
-        let mut command = self.command(&path, &mark);
+        let header = pipe_with(&format!("Authorization: {}\n", authorization.expose())).map_err(no_pipe)?;
+        let body = (self.request.destination == Destination::Nowhere).then(pipe_from).transpose();
+        let body = body.map_err(no_pipe)?;
+        let mut command = self.command(&path_of(&header)?, &mark);
+        if let Some((_, writer)) = &body {
+            command.arg("--output").arg(path_of(writer)?);
+        }
         let mut child = memory::with_own_limit(|| command.spawn())
             .map_err(|error| Failure::not_started("curl", &error))?;
         drop(header);
-        let discards_body = self.request.destination == Destination::Nowhere;
-        let mut stdout: Box<dyn Write> =
-            if discards_body { Box::new(io::sink()) } else { Box::new(io::stdout().lock()) };
-        let (mut held, report) = receive(&mut child, &mark, &mut stdout)?;
+        let body = body.map(|(reader, _writer)| thread::spawn(|| discard(reader)));
+        let (mut held, report) = receive(&mut child, &mark)?;
         let status = child.wait().map_err(unreadable)?;
         let written = self.marks_the_end().then(|| split_off(&mut held, &end_of_body(&mark)));
-        Ok(Ended { status, held, report, written: written.flatten(), discards_body })
-    }
-
-    /// Whether the end of the body is marked, because imgurctl may have to hide the body.
-    fn marks_the_end(&self) -> bool {
-        self.request.destination == Destination::Nowhere || self.recovers_from_errors()
+        let discarded = body.and_then(|body| body.join().ok()).unwrap_or_default();
+        Ok(Ended { status, held, report, written: written.flatten(), discarded })
     }
 
     /// Whether `--fail-with-body` replaces `--fail`, so that the body shows whether an error is about the token. Not if curl
@@ -90,6 +88,11 @@ impl Transfer {
         let others = ["--fail-with-body", "--retry", "--include", "--show-headers", "--head"];
         let is_plain = !self.request.options.iter().any(|option| others.contains(&option.as_str()));
         self.request.hides_errors && self.request.destination != Destination::File && is_plain
+    }
+
+    /// Whether the end of the body is marked, because the output of --write-out follows a body that --fail hides.
+    fn marks_the_end(&self) -> bool {
+        self.recovers_from_errors() && self.request.destination == Destination::Output
     }
 
     fn command(&self, header: &str, mark: &str) -> Command {
@@ -102,8 +105,8 @@ impl Transfer {
             "--fail" if recovers => "--fail-with-body",
             option => option,
         }));
-        let end =
-            if self.marks_the_end() { format!("%{{stdout}}{}", end_of_body(mark)) } else { String::new() };
+        let is_marked = self.marks_the_end();
+        let end = if is_marked { format!("%{{stdout}}{}", end_of_body(mark)) } else { String::new() };
         command.arg("--write-out").arg(format!(
             "{end}{}%{{stdout}}{mark} %{{http_code}} %{{num_redirects}} %{{filename_effective}}",
             self.request.format
@@ -138,8 +141,8 @@ fn split_off(output: &mut Vec<u8>, end: &str) -> Option<Vec<u8>> {
 }
 
 /// A path with which curl can open the pipe. Without it, curl would leave the header out.
-fn readable_path(header: &PipeReader) -> Result<String, Failure> {
-    let number = header.as_raw_fd();
+fn path_of(pipe: &impl AsRawFd) -> Result<String, Failure> {
+    let number = pipe.as_raw_fd();
     let paths = [format!("/dev/fd/{number}"), format!("/proc/self/fd/{number}")];
     paths.into_iter().find(|path| Path::new(path).exists()).ok_or_else(|| {
         let reason = "imgurctl cannot pass the token to curl, because neither /dev/fd nor /proc is mounted; mount /proc";
@@ -155,18 +158,35 @@ fn pipe_with(text: &str) -> io::Result<PipeReader> {
     Ok(reader)
 }
 
+/// A pipe for a body. Child processes inherit its writing end.
+fn pipe_from() -> io::Result<(PipeReader, PipeWriter)> {
+    let (reader, writer) = io::pipe()?;
+    fcntl_setfd(&writer, FdFlags::empty())?;
+    Ok((reader, writer))
+}
+
+/// Reads all, and returns the beginning.
+fn discard(mut body: PipeReader) -> Vec<u8> {
+    let mut beginning = Vec::new();
+    // If this fails, the status decides.
+    let _ = (&mut body).take(HELD).read_to_end(&mut beginning);
+    let _ = io::copy(&mut body, &mut io::sink());
+    beginning
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
+fn no_pipe(error: io::Error) -> Failure {
+    Failure::Other(format!("cannot create a pipe: {error}; try again", error = cause(&error)))
+}
+
 /// Reads the output of curl, and separates its report.
-fn receive(
-    child: &mut Child,
-    mark: &str,
-    stdout: &mut impl Write,
-) -> Result<(Vec<u8>, Option<Report>), Failure> {
+fn receive(child: &mut Child, mark: &str) -> Result<(Vec<u8>, Option<Report>), Failure> {
     let Some(mut output) = child.stdout.take() else { return Ok((Vec::new(), None)) };
     let mut held = Vec::new();
     (&mut output).take(HELD).read_to_end(&mut held).map_err(unreadable)?;
     let is_long = held.len() as u64 == HELD;
     if is_long {
-        held = pass_on_but_the_tail(held, &mut output, stdout)?;
+        held = pass_on_but_the_tail(held, &mut output, &mut io::stdout().lock())?;
     }
     let report = split_off(&mut held, mark).and_then(|text| Report::parse(&text));
     Ok((held, report.filter(|_| !is_long)))
@@ -211,7 +231,7 @@ impl Ended {
     /// Whether the API rejected the token. After a redirect, the answer is not the API's.
     pub(super) fn rejects_token(&self) -> bool {
         let Some(report) = self.report.as_ref().filter(|report| report.redirects == 0) else { return false };
-        let mut body = Vec::new();
+        let mut body = self.discarded.clone();
         // Some files, such as /dev/stdout, cannot be read again.
         if fs::metadata(&report.file).is_ok_and(|found| found.is_file()) {
             // Without the body, the status decides.
@@ -224,10 +244,12 @@ impl Ended {
     /// Writes the rest of the output, and returns curl's exit code.
     pub(super) fn pass_on(mut self) -> Result<(), Failure> {
         let code = self.status.code().unwrap_or_else(|| 128 + self.status.signal().unwrap_or_default());
-        if self.discards_body || self.written.is_some() && code == SERVER_ERROR {
-            self.held.clear();
+        if let Some(written) = self.written {
+            if code == SERVER_ERROR {
+                self.held.clear();
+            }
+            self.held.extend(written);
         }
-        self.held.extend(self.written.unwrap_or_default());
         let mut stdout = io::stdout().lock();
         stdout.write_all(&self.held).and_then(|()| stdout.flush()).map_err(Failure::Output)?;
         if code == 0 { Ok(()) } else { Err(Failure::Ended(u8::try_from(code).unwrap_or(1))) }

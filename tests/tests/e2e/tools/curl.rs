@@ -101,6 +101,10 @@ fn a_discarded_answer_still_shows_that_the_token_is_rejected() {
         assert_eq!(scene.refreshes().len(), 1, "{options:?}");
         scene.fake.fail_next(Endpoint::Account, Fault::Huge);
         assert_eq!(scene.ctl(&of("account/me")).success().stdout, "200", "{options:?}");
+        // What curl prints beside the body stays.
+        let headers = scene.ctl(&[&of("account/me")[..], &["-D", "-"]].concat()).success().stdout;
+        assert!(headers.starts_with("HTTP/1.1 200") && headers.ends_with("200"), "{options:?}: {headers}");
+        assert!(!headers.contains("alice"), "{options:?}: {headers}");
         let code = if options[0].contains('f') { 22 } else { 0 };
         assert_eq!(scene.ctl(&of("nothing/here")).exits(code).stdout, "404", "{options:?}");
     }
